@@ -1,0 +1,61 @@
+# Every target that needs the environment makes it first: on a fresh machine `make chapter3` is one command.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PROFILE ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1 && echo paper || echo cpu)
+
+# Local copies of the public data sets are used where they lie beside the checkout.
+ifneq ($(wildcard ../shared/data),)
+export MATERIALS_DL_MIRROR ?= $(abspath ../shared/data)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup chapter3 weights test lint bench report clean
+
+## help: explain every target
+help:
+	@echo "materials-dl: make TARGET [PROFILE=smoke|cpu|paper] [PYTHON=python3.12]"
+	@sed -n 's/^## /  /p' $(MAKEFILE_LIST) | awk -F': ' '{printf "%-14s %s\n", $$1, $$2}'
+
+## setup: make .venv and install the package with its test and lint tools
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is another. Try: make setup PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+## chapter3: train ElemNet, make its tables and figures in results/chapter3 (PROFILE=cpu: under 45 minutes on 2 cores)
+chapter3: setup
+	$(BIN)/python -m experiments.chapter3 --profile $(PROFILE)
+
+## weights: train the shipped ElemNet weights anew into elemnet/weights (about an hour on 2 cores)
+weights: setup
+	$(BIN)/elemnet train --data oqmd --recipe fast --output runs/shipped --export elemnet/weights/elemnet_oqmd.keras
+
+## test: run all tests, offline, without a GPU (under 10 minutes on 2 cores)
+test: setup
+	$(BIN)/python -m pytest
+
+## lint: style, types and the import contract
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --config setup.cfg
+
+## bench: speed and memory beside the peers, each pair in one process on the same input
+bench: setup
+	$(BIN)/python -m benchmarks
+
+## report: write results/*/report.md and the README's results table from the result files
+report: setup
+	$(BIN)/python -m common.report
+
+## clean: remove what the tools leave behind; results, runs and .venv stay
+clean:
+	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache build dist *.egg-info
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,163 @@
+"""The one file that may import TensorFlow: compiled training steps, compiled prediction, determinism, several GPUs.
+
+Everything else is written in ``keras`` and ``keras.ops``, so that on another Keras backend only the fused training
+steps below are lost (``train_on_batch`` serves instead) and no result changes its meaning.
+"""
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # start-up notices would bury our own messages
+
+import keras
+import numpy as np
+
+ChunkRunner = Callable[[np.ndarray], float]
+
+
+def is_tensorflow() -> bool:
+    """Whether Keras runs on TensorFlow."""
+    return keras.backend.backend() == "tensorflow"
+
+
+def make_deterministic(seed: int) -> None:
+    """Seed Python, NumPy and Keras, and have TensorFlow choose only kernels that repeat bit by bit.
+
+    Args:
+        seed: Any non-negative integer.
+    """
+    keras.utils.set_random_seed(seed)
+    if is_tensorflow():
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def mirrored_strategy(devices: list[str] | None = None):
+    """A ``tf.distribute.MirroredStrategy`` over all GPUs, or over the named devices.
+
+    Raises:
+        RuntimeError: If Keras does not run on TensorFlow.
+    """
+    if not is_tensorflow():
+        raise RuntimeError(
+            f"MirroredStrategy needs the tensorflow backend of Keras; this process runs on "
+            f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow or drop the option."
+        )
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def strategy_scope(strategy) -> AbstractContextManager:
+    """The scope to build a model under; nothing for a single device."""
+    return nullcontext() if strategy is None else strategy.scope()
+
+
+def make_chunk_runner(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    loss: Callable,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    steps_per_chunk: int,
+    jit_compile: bool = False,
+    strategy=None,
+) -> ChunkRunner:
+    """Compile a function that runs many optimiser steps without coming back to Python.
+
+    The training rows stay where the model is; a call passes only row numbers. At batch 32 the Python between two
+    steps of ``fit`` costs more than the arithmetic, which is why this exists.
+
+    Args:
+        model: The network; its trainable variables are updated in place.
+        optimizer: Built for the model.
+        loss: Mean over the rows of a batch.
+        x: ``(n, num_inputs)`` training inputs.
+        y: ``(n, num_outputs)`` training targets.
+        steps_per_chunk: The most steps that one call may ask for.
+        jit_compile: Compile the steps with XLA (single device only).
+        strategy: A ``MirroredStrategy``; batches are cut into equal parts, one for each replica.
+
+    Returns:
+        Function of ``(num_steps, batch_size)`` row numbers, ``num_steps <= steps_per_chunk``; returns the SUM of the
+        steps' losses.
+    """
+    if is_tensorflow():
+        return _tensorflow_chunk_runner(model, optimizer, loss, x, y, steps_per_chunk, jit_compile, strategy)
+    model.compile(optimizer=optimizer, loss=loss)
+    return lambda batches: float(sum(float(model.train_on_batch(x[rows], y[rows])) for rows in batches))
+
+
+def _tensorflow_chunk_runner(model, optimizer, loss, x, y, steps_per_chunk, jit_compile, strategy) -> ChunkRunner:
+    import tensorflow as tf
+
+    x_rows = tf.constant(x)  # (n, num_inputs)
+    y_rows = tf.constant(y)  # (n, num_outputs)
+    variables = model.trainable_variables
+    num_replicas = 1 if strategy is None else strategy.num_replicas_in_sync
+
+    def step(rows):
+        with tf.GradientTape() as tape:
+            value = loss(tf.gather(y_rows, rows), model(tf.gather(x_rows, rows), training=True))
+            # Replicas' gradients are added up, so each contributes its share of the batch mean.
+            scaled = optimizer.scale_loss(value / num_replicas)
+        optimizer.apply(tape.gradient(scaled, variables), variables)
+        return value
+
+    def distributed_step(rows):
+        # The equal split of the batch between replicas.
+        parts = tf.split(rows, num_replicas)
+        rows = strategy.experimental_distribute_values_from_function(
+            lambda context: parts[context.replica_id_in_sync_group]
+        )
+        return strategy.reduce("MEAN", strategy.run(step, args=(rows,)), axis=None)
+
+    # XLA gets one step, not the loop: inside a loop its CPU code runs the matrix products on a single thread.
+    one_step = tf.function(step, jit_compile=jit_compile) if strategy is None else distributed_step
+
+    # The number of steps is a tensor: one compiled program serves a full chunk and the rest of an epoch.
+    @tf.function
+    def run(batches, num_steps):
+        total = tf.zeros((), tf.float32)
+        for i in tf.range(num_steps):
+            total += tf.cast(one_step(batches[i]), tf.float32)
+        return total
+
+    def run_chunk(batches: np.ndarray) -> float:
+        num_steps, batch_size = batches.shape
+        if batch_size % num_replicas:
+            batches = batches[:, : batch_size // num_replicas * num_replicas]
+            if batches.shape[1] == 0:
+                return 0.0
+        padded = np.zeros((steps_per_chunk, batches.shape[1]), np.int32)
+        padded[:num_steps] = batches
+        return float(run(tf.constant(padded), tf.constant(num_steps)))
+
+    return run_chunk
+
+
+def make_predictor(
+    model: keras.Model, *, training: bool = False, jit_compile: bool = False
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Compile the forward pass.
+
+    Args:
+        model: The network.
+        training: ``True`` keeps dropout on, as the authors' released code does at prediction.
+        jit_compile: Compile with XLA; worth it where all batches have one size.
+
+    Returns:
+        Function ``(batch_size, num_inputs) -> (batch_size, num_outputs)`` on NumPy arrays.
+    """
+    if not is_tensorflow():
+        return lambda x: keras.ops.convert_to_numpy(model(x, training=training))
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
+    forward = tf.function(
+        lambda x: model(x, training=training), input_signature=signature, jit_compile=jit_compile
+    )
+    return lambda x: forward(tf.constant(x, tf.float32)).numpy()

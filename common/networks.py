@@ -1,0 +1,197 @@
+"""The authors' architecture grammar, parsed once and built as a Keras functional model.
+
+``1024x4D-512x3D-256x3D-128x3D-64x2-32x1-1`` is the field's published name of a network: groups joined by ``-``, each
+``WIDTH[B][A][R]xREPEAT[D][R]``, the last a bare width for the linear output. Keys from the papers can be pasted here.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+
+_STACK = re.compile(r"(?P<width>\d+)(?P<norm>B?)(?P<after>A?)(?P<each>R?)x(?P<repeat>\d+)(?P<drop>D?)(?P<whole>R?)")
+
+
+class ArchitectureError(ValueError):
+    """An architecture key that does not follow the grammar."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One group of equal dense layers.
+
+    Attributes:
+        width: Units of every dense layer of the group.
+        repeat: Number of dense layers.
+        batch_norm: ``B``: every dense layer has batch normalisation.
+        activation_after_norm: ``A``: activation after the batch norm; without it, before.
+        layer_shortcut: ``R`` before ``x``: a shortcut round every layer (IRNet).
+        stack_shortcut: ``R`` at the end: one shortcut round the whole group (SRNet).
+        dropout: ``D``: dropout after the group.
+    """
+
+    width: int
+    repeat: int
+    batch_norm: bool = False
+    activation_after_norm: bool = False
+    layer_shortcut: bool = False
+    stack_shortcut: bool = False
+    dropout: bool = False
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A parsed key: the hidden stacks and the width of the linear output."""
+
+    key: str
+    stacks: tuple[Stack, ...]
+    output_width: int
+
+    @property
+    def depth(self) -> int:
+        """Number of dense layers, the output included: the count that the papers quote ("17 layers")."""
+        return sum(stack.repeat for stack in self.stacks) + 1
+
+    @property
+    def num_dropouts(self) -> int:
+        """Number of groups followed by dropout."""
+        return sum(stack.dropout for stack in self.stacks)
+
+
+def parse_architecture(key: str) -> Architecture:
+    """Parse an architecture key of the papers.
+
+    Args:
+        key: For instance ``"1024BARx4-512BARx3-1"``.
+
+    Returns:
+        The stacks in order and the output width.
+
+    Raises:
+        ArchitectureError: Naming the group that does not follow the grammar.
+    """
+    *groups, output = key.strip().split("-")
+    if not output.isdigit() or int(output) == 0:
+        raise ArchitectureError(
+            f"Architecture {key!r} has to end in a bare positive width for the output; received {output!r}."
+        )
+    stacks = []
+    for group in groups:
+        match = _STACK.fullmatch(group)
+        if match is None or int(match["width"]) == 0 or int(match["repeat"]) == 0:
+            raise ArchitectureError(
+                f"Group {group!r} of architecture {key!r} does not read as WIDTH[B][A][R]xREPEAT[D][R], "
+                "for instance 1024x4D or 512BARx3."
+            )
+        if match["after"] and not match["norm"]:
+            raise ArchitectureError(f"Group {group!r} has A (activation after the norm) without B (batch norm).")
+        stacks.append(
+            Stack(
+                width=int(match["width"]),
+                repeat=int(match["repeat"]),
+                batch_norm=bool(match["norm"]),
+                activation_after_norm=bool(match["after"]),
+                layer_shortcut=bool(match["each"]),
+                stack_shortcut=bool(match["whole"]),
+                dropout=bool(match["drop"]),
+            )
+        )
+    return Architecture(key=key, stacks=tuple(stacks), output_width=int(output))
+
+
+def build(
+    architecture: str | Architecture,
+    num_inputs: int,
+    *,
+    dropout_rates: Sequence[float] = (),
+    activation: str = "relu",
+    kernel_initializer: str = "glorot_uniform",
+    seed: int = 0,
+    name: str = "network",
+) -> keras.Model:
+    """Build the network of an architecture key.
+
+    Layers are named by place, ``stack2_block1_dense``, so that transfer and activation studies can address them.
+    A shortcut adds the input unchanged where widths match, else through a linear projection without bias.
+
+    Args:
+        architecture: A key or its parsed form.
+        num_inputs: Width of the input.
+        dropout_rates: Share of units DROPPED after each ``D`` group, in order (the thesis prints the share kept).
+        activation: Name of the hidden activation.
+        kernel_initializer: Name of the Keras initialiser of every dense kernel.
+        seed: Seed of all initialisers and dropout masks.
+        name: Name of the model.
+
+    Input shape:
+        ``(batch_size, num_inputs)``
+    Output shape:
+        ``(batch_size, output_width)``, float32 whatever the precision policy
+
+    Raises:
+        ArchitectureError: If the key is malformed or ``dropout_rates`` does not match its ``D`` groups.
+    """
+    if isinstance(architecture, str):
+        architecture = parse_architecture(architecture)
+    if len(dropout_rates) != architecture.num_dropouts:
+        raise ArchitectureError(
+            f"Architecture {architecture.key!r} has {architecture.num_dropouts} dropout groups (D); "
+            f"received {len(dropout_rates)} dropout rates."
+        )
+    seeds = iter(range(seed * 10_000, (seed + 1) * 10_000))  # one seed for each layer, none shared between networks
+
+    def dense(tensor, width: int, layer_name: str, **kwargs):
+        initializer = keras.initializers.get(
+            {"class_name": kernel_initializer, "config": {"seed": next(seeds)}}
+        )
+        return keras.layers.Dense(width, kernel_initializer=initializer, name=layer_name, **kwargs)(tensor)
+
+    def shortcut(tensor, source, place: str):
+        if source.shape[-1] != tensor.shape[-1]:
+            source = dense(source, tensor.shape[-1], f"{place}_projection", use_bias=False)
+        return keras.layers.Add(name=f"{place}_shortcut")([tensor, source])
+
+    rates = iter(dropout_rates)
+    inputs = keras.Input((num_inputs,), name="inputs")
+    x = inputs  # (batch_size, num_inputs)
+    for stack_number, stack in enumerate(architecture.stacks, start=1):
+        stack_input = x
+        for block_number in range(1, stack.repeat + 1):
+            place = f"stack{stack_number}_block{block_number}"
+            block_input = x
+            x = dense(x, stack.width, f"{place}_dense")  # (batch_size, stack.width)
+            if stack.batch_norm and stack.activation_after_norm:
+                x = keras.layers.BatchNormalization(name=f"{place}_norm")(x)
+            x = keras.layers.Activation(activation, name=f"{place}_activation")(x)
+            if stack.batch_norm and not stack.activation_after_norm:
+                x = keras.layers.BatchNormalization(name=f"{place}_norm")(x)
+            if stack.layer_shortcut:
+                x = shortcut(x, block_input, place)
+        if stack.stack_shortcut:
+            x = shortcut(x, stack_input, f"stack{stack_number}")
+        if stack.dropout:
+            x = keras.layers.Dropout(next(rates), seed=next(seeds), name=f"stack{stack_number}_dropout")(x)
+    # A half-precision output could not resolve a millielectronvolt at 4 eV.
+    outputs = dense(x, architecture.output_width, "output", dtype="float32")
+    return keras.Model(inputs, outputs, name=name)
+
+
+def set_dropout_rate(model: keras.Model, rates: Sequence[float]) -> list[float]:
+    """Set the rates of a model's dropout layers in order and return the former ones.
+
+    Raises:
+        ValueError: If the number of rates is not the number of dropout layers.
+    """
+    layers = dropout_layers(model)
+    if len(layers) != len(rates):
+        raise ValueError(f"Expected {len(layers)} dropout rates, one for each dropout layer; received {len(rates)}.")
+    former = [layer.rate for layer in layers]
+    for layer, rate in zip(layers, rates, strict=True):
+        layer.rate = rate
+    return former
+
+
+def dropout_layers(model: keras.Model) -> list[keras.layers.Dropout]:
+    """The dropout layers of a model, in order."""
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]

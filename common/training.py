@@ -1,0 +1,400 @@
+"""The training engine: settings, early stopping, exact resume and the collapse alarm.
+
+``fit`` differs from ``keras.Model.fit`` where a thesis has to be reproduced: it restarts after SIGKILL to the same
+bits, stops early by epochs or by minibatch steps, and refuses to hand over a network that predicts a constant.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from common import backend, checkpoint, networks
+from common.files import write_csv_atomic
+from common.progress import TrainingProgress
+
+COLLAPSE_RATIO = 0.01  # a prediction sd below this share of the target sd is a constant, not a model
+ROWS_PER_CHUNK = 32_768  # rows trained between two looks of Python at the clock: a few seconds on two cores
+
+
+class CollapsedTrainingError(RuntimeError):
+    """The trained network predicts (nearly) one value for every row."""
+
+
+class DivergedTrainingError(RuntimeError):
+    """The loss became infinite or NaN."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained; every field is written into the model card.
+
+    Attributes:
+        optimizer: ``"adam"``, ``"sgd"`` (momentum 0.9) or ``"adamw"``.
+        learning_rate: The constant rate, or the peak of the schedule.
+        schedule: ``"constant"`` or ``"warmup_cosine"`` (linear warm-up, cosine to ``final_rate_ratio``).
+        warmup_epochs: Length of the warm-up, in epochs.
+        final_rate_ratio: Last learning rate as a share of the peak.
+        weight_decay: Decoupled decay of ``adamw``, kernels only.
+        gradient_norm_limit: Global gradient norm above which gradients are scaled down; ``None`` for no limit.
+        batch_size: Rows in a minibatch.
+        max_epochs: Passes over the training rows.
+        patience_epochs: Stop after this many epochs without a better validation error; ``None`` never stops.
+        patience_steps: The same counted in minibatch steps.
+        validate_every_steps: Validate each so many steps; ``None`` after every epoch.
+        loss: Name of a Keras loss; the thesis minimises ``"mae"``.
+        dropout_free_epochs: Dropout is switched off for this many last epochs of ``max_epochs``.
+        restore_best: Hand back the weights of the best validation error rather than the last.
+        seed: Seed of weights, data order and dropout.
+        shuffle: A new order every epoch; the released code keeps file order.
+        mixed_precision: ``None``, ``"mixed_bfloat16"`` or ``"mixed_float16"``.
+        jit_compile: Compile the training steps with XLA.
+        mirrored: Train on all GPUs with ``tf.distribute.MirroredStrategy``.
+        checkpoint_seconds: Least time between two checkpoints.
+    """
+
+    optimizer: str = "adam"
+    learning_rate: float = 1e-4
+    schedule: str = "constant"
+    warmup_epochs: float = 1.0
+    final_rate_ratio: float = 0.0
+    weight_decay: float = 0.0
+    gradient_norm_limit: float | None = None
+    batch_size: int = 32
+    max_epochs: int = 1000
+    patience_epochs: int | None = 200
+    patience_steps: int | None = None
+    validate_every_steps: int | None = None
+    loss: str = "mae"
+    dropout_free_epochs: int = 0
+    restore_best: bool = True
+    seed: int = 0
+    shuffle: bool = True
+    mixed_precision: str | None = None
+    jit_compile: bool = False
+    mirrored: bool = False
+    checkpoint_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What ``fit`` hands back beside the trained model.
+
+    Attributes:
+        history: Columns ``epoch, step, train_loss, validation_mae, learning_rate, seconds``; one row a validation.
+        best_validation_mae: In units of the target.
+        best_epoch: Epoch of the weights handed back when ``restore_best``.
+        stopped: ``"max_epochs"`` or ``"patience"``.
+        seconds: Training time, those of interrupted runs counted in.
+    """
+
+    history: pd.DataFrame
+    best_validation_mae: float
+    best_epoch: int
+    stopped: str
+    seconds: float
+
+
+def make_optimizer(config: TrainingConfig, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    """The optimiser and learning-rate schedule of a config.
+
+    Raises:
+        ValueError: If the optimiser or the schedule is not known.
+    """
+    if config.schedule == "constant":
+        rate = config.learning_rate
+    elif config.schedule == "warmup_cosine":
+        warmup_steps = math.ceil(config.warmup_epochs * steps_per_epoch)
+        rate = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0,
+            warmup_target=config.learning_rate,
+            warmup_steps=warmup_steps,
+            decay_steps=max(1, config.max_epochs * steps_per_epoch - warmup_steps),
+            alpha=config.final_rate_ratio,
+        )
+    else:
+        raise ValueError(f"Expected schedule 'constant' or 'warmup_cosine'; received {config.schedule!r}.")
+    limit = {"global_clipnorm": config.gradient_norm_limit}
+    if config.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(rate, **limit)
+    elif config.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, **limit)
+    elif config.optimizer == "adamw":
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, **limit)
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    else:
+        raise ValueError(f"Expected optimizer 'adam', 'sgd' or 'adamw'; received {config.optimizer!r}.")
+    if config.mixed_precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def check_not_collapsed(predicted: np.ndarray, target: np.ndarray) -> None:
+    """Raise if predictions hardly vary while targets do.
+
+    Raises:
+        CollapsedTrainingError: With both standard deviations and what to try.
+    """
+    predicted_sd, target_sd = float(np.std(predicted)), float(np.std(target))
+    if target_sd > 0 and predicted_sd < COLLAPSE_RATIO * target_sd:
+        raise CollapsedTrainingError(
+            f"The training collapsed: predictions have a standard deviation of {predicted_sd:.3g}, the targets "
+            f"{target_sd:.3g}. Lower the learning rate, or weaken the dropout."
+        )
+
+
+def fit(
+    model: keras.Model,
+    train: tuple[np.ndarray, np.ndarray],
+    validation: tuple[np.ndarray, np.ndarray],
+    config: TrainingConfig,
+    *,
+    folder: Path | None = None,
+    identity: str = "",
+    strategy=None,
+    progress: bool = True,
+) -> TrainingResult:
+    """Train a network in place.
+
+    With a ``folder``, its state is kept there in ``checkpoint.npz`` and the learning curve in ``history.csv``; the
+    same call after a kill goes on from the last checkpoint and ends with the same weights as one never killed.
+
+    Args:
+        model: Any Keras model with one input and one output.
+        train: ``(n, num_inputs)`` inputs and ``(n, num_outputs)`` or ``(n,)`` targets.
+        validation: The same; decides on early stopping and the best weights. Never test rows under ``honest``.
+        config: The settings.
+        folder: Where checkpoint and learning curve go; ``None`` keeps nothing.
+        identity: Anything beyond config and rows that a checkpoint has to match, such as the architecture key.
+        strategy: The ``MirroredStrategy`` that the model was built under.
+        progress: Show a bar on a terminal, or one line an epoch in a log.
+
+    Raises:
+        CollapsedTrainingError: If the network ends up predicting a constant.
+        DivergedTrainingError: If the loss is not finite.
+        CheckpointMismatchError: If the folder holds the checkpoint of another run.
+        ValueError: If rows are missing, not finite, or of different lengths.
+    """
+    x_train, y_train = _as_arrays("training", *train)
+    x_val, y_val = _as_arrays("validation", *validation)
+    run = _Run(model, x_train, y_train, x_val, y_val, config, folder, identity, strategy)
+    run.train(TrainingProgress(config.max_epochs, len(x_train), run.state.epoch, enabled=progress))
+    if config.restore_best:
+        run.restore_best()
+    check_not_collapsed(run.predict(), y_val)
+    return TrainingResult(
+        history=pd.DataFrame(run.state.history),
+        best_validation_mae=run.state.best_validation_mae,
+        best_epoch=run.state.best_epoch,
+        stopped=run.state.stopped,
+        seconds=run.state.seconds,
+    )
+
+
+def _as_arrays(name: str, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x = np.ascontiguousarray(x, np.float32)
+    y = np.ascontiguousarray(y, np.float32).reshape(len(y), -1)
+    if len(x) == 0 or len(x) != len(y):
+        raise ValueError(f"Expected as many {name} inputs as targets, at least one; received {len(x)} and {len(y)}.")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError(f"Expected finite {name} inputs and targets; received NaN or infinity. Clean them first.")
+    return x, y
+
+
+@dataclass
+class _State:
+    """All that a run needs to go on, beside the variables of model and optimiser."""
+
+    epoch: int = 0  # epochs completed
+    step: int = 0  # minibatch steps taken, over all epochs
+    loss_sum: float = 0.0  # sum of batch losses, each weighted by its rows, since the last validation
+    loss_rows: int = 0
+    best_validation_mae: float = math.inf
+    best_epoch: int = 0
+    best_step: int = 0
+    seconds: float = 0.0
+    stopped: str = ""
+    history: list[dict] = dataclasses.field(default_factory=list)
+
+
+class _Run:
+    """One training: the state, and the loop that moves it."""
+
+    def __init__(self, model, x_train, y_train, x_val, y_val, config, folder, identity, strategy):
+        self.model, self.config, self.folder, self.strategy = model, config, folder, strategy
+        self.x_train, self.y_train, self.x_val, self.y_val = x_train, y_train, x_val, y_val
+        self.steps_per_epoch = math.ceil(len(x_train) / config.batch_size)
+        self.optimizer = make_optimizer(config, self.steps_per_epoch)
+        with backend.strategy_scope(strategy):
+            self.optimizer.build(model.trainable_variables)
+        self.predictor = backend.make_predictor(model)
+        loss_by_row = keras.losses.get(config.loss)  # (batch_size, num_outputs) twice -> (batch_size,)
+        self.loss = lambda target, predicted: keras.ops.mean(loss_by_row(target, predicted))
+        self.dropout_rates = [layer.rate for layer in networks.dropout_layers(model)]
+        self.state = _State()
+        self.best_weights = model.get_weights()
+        self.fingerprint = self._fingerprint(identity)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._load_checkpoint()
+
+    # -- the loop ----------------------------------------------------------------------------------------------
+
+    def train(self, progress: TrainingProgress) -> None:
+        config, state = self.config, self.state
+        started = time.monotonic() - state.seconds
+        last_saved = time.monotonic()
+        runner, runner_dropout = None, None
+        validate_every = config.validate_every_steps or self.steps_per_epoch
+        steps_per_chunk = max(1, min(ROWS_PER_CHUNK // config.batch_size, validate_every))
+        with progress:
+            while not state.stopped:
+                dropout_on = state.epoch < config.max_epochs - config.dropout_free_epochs
+                if runner is None or dropout_on != runner_dropout:
+                    runner, runner_dropout = self._make_runner(dropout_on, steps_per_chunk), dropout_on
+                self._run_epoch_chunk(runner, steps_per_chunk, validate_every, progress)
+                state.seconds = time.monotonic() - started
+                if state.step % validate_every == 0 or self._at_epoch_end:
+                    self._validate(progress)
+                    self._decide_stop()
+                if self.folder is not None and (
+                    state.stopped or time.monotonic() - last_saved >= config.checkpoint_seconds
+                ):
+                    self._save_checkpoint()
+                    last_saved = time.monotonic()
+        networks.set_dropout_rate(self.model, self.dropout_rates)
+
+    def _make_runner(self, dropout_on: bool, steps_per_chunk: int) -> backend.ChunkRunner:
+        # Keras reads the rate when the step is compiled, hence a new runner at the switch.
+        rates = self.dropout_rates if dropout_on else [0.0] * len(self.dropout_rates)
+        networks.set_dropout_rate(self.model, rates)
+        return backend.make_chunk_runner(
+            self.model,
+            self.optimizer,
+            self.loss,
+            self.x_train,
+            self.y_train,
+            steps_per_chunk=steps_per_chunk,
+            jit_compile=self.config.jit_compile,
+            strategy=self.strategy,
+        )
+
+    @property
+    def _at_epoch_end(self) -> bool:
+        return self.state.step % self.steps_per_epoch == 0
+
+    def _run_epoch_chunk(self, runner, steps_per_chunk: int, validate_every: int, progress) -> None:
+        """Run to the next chunk boundary, validation or end of epoch, whichever comes first."""
+        state, batch_size = self.state, self.config.batch_size
+        order = self._order(state.epoch)
+        step_in_epoch = state.step - state.epoch * self.steps_per_epoch
+        num_steps = min(
+            steps_per_chunk,
+            validate_every - state.step % validate_every,
+            self.steps_per_epoch - step_in_epoch,
+        )
+        rows = order[step_in_epoch * batch_size : (step_in_epoch + num_steps) * batch_size]
+        num_full = len(rows) // batch_size
+        if num_full:
+            losses = runner(rows[: num_full * batch_size].reshape(num_full, batch_size))
+            state.loss_sum += losses * batch_size
+        if len(rows) % batch_size:  # the last, smaller batch of an epoch
+            rest = rows[num_full * batch_size :]
+            state.loss_sum += runner(rest[None, :]) * len(rest)
+        if not math.isfinite(state.loss_sum):
+            raise DivergedTrainingError(
+                f"The loss became {state.loss_sum} in epoch {state.epoch + 1}. Lower the learning rate "
+                f"(now {self.config.learning_rate:g}) or set a gradient_norm_limit."
+            )
+        state.loss_rows += len(rows)
+        state.step += num_steps
+        progress.advance(len(rows), state.loss_sum / state.loss_rows)
+        if self._at_epoch_end:
+            state.epoch += 1
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """Row numbers of an epoch, a function of seed and epoch alone so that a resumed run repeats it."""
+        if not self.config.shuffle:
+            return np.arange(len(self.x_train), dtype=np.int32)
+        rng = np.random.default_rng((self.config.seed, epoch))
+        return rng.permutation(len(self.x_train)).astype(np.int32)
+
+    def _validate(self, progress: TrainingProgress) -> None:
+        state = self.state
+        validation_mae = float(np.abs(self.predict() - self.y_val).mean(dtype=np.float64))
+        state.history.append(
+            {
+                "epoch": state.epoch,
+                "step": state.step,
+                "train_loss": state.loss_sum / state.loss_rows,
+                "validation_mae": validation_mae,
+                "learning_rate": float(keras.ops.convert_to_numpy(self.optimizer.learning_rate)),
+                "seconds": round(state.seconds, 1),
+            }
+        )
+        state.loss_sum, state.loss_rows = 0.0, 0
+        if validation_mae < state.best_validation_mae:
+            state.best_validation_mae, state.best_epoch, state.best_step = validation_mae, state.epoch, state.step
+            self.best_weights = self.model.get_weights()
+        if self.folder is not None:
+            write_csv_atomic(self.folder / "history.csv", pd.DataFrame(state.history))
+        progress.validated(state.history[-1], state.best_validation_mae)
+
+    def _decide_stop(self) -> None:
+        config, state = self.config, self.state
+        if state.epoch >= config.max_epochs:
+            state.stopped = "max_epochs"
+        elif (config.patience_epochs is not None and state.epoch - state.best_epoch >= config.patience_epochs) or (
+            config.patience_steps is not None and state.step - state.best_step >= config.patience_steps
+        ):
+            state.stopped = "patience"
+
+    # -- weights and checkpoint --------------------------------------------------------------------------------
+
+    def predict(self, batch_size: int = 4096) -> np.ndarray:
+        """Predictions for the validation rows, dropout off."""
+        return np.concatenate(
+            [self.predictor(self.x_val[i : i + batch_size]) for i in range(0, len(self.x_val), batch_size)]
+        )
+
+    def restore_best(self) -> None:
+        self.model.set_weights(self.best_weights)
+
+    def _fingerprint(self, identity: str) -> str:
+        """Hash of everything that decides the outcome; a checkpoint is only continued under the same one."""
+        settings = dataclasses.asdict(self.config) | {"checkpoint_seconds": None}
+        shapes = [tuple(variable.shape) for variable in self.model.variables]
+        digest = hashlib.sha256(json.dumps([identity, settings, shapes], sort_keys=True).encode())
+        for array in (self.x_train, self.y_train, self.x_val, self.y_val):
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def _save_checkpoint(self) -> None:
+        checkpoint.save(
+            self.folder / "checkpoint.npz",
+            fingerprint=self.fingerprint,
+            state=dataclasses.asdict(self.state),
+            arrays={
+                "model": [np.asarray(v) for v in self.model.variables],
+                "optimizer": [np.asarray(v) for v in self.optimizer.variables],
+                "best": self.best_weights,
+            },
+        )
+
+    def _load_checkpoint(self) -> None:
+        loaded = checkpoint.load(self.folder / "checkpoint.npz", fingerprint=self.fingerprint)
+        if loaded is None:
+            return
+        state, arrays = loaded
+        self.state = _State(**state)
+        self.best_weights = arrays["best"]
+        for variables, values in ((self.model.variables, arrays["model"]), (self.optimizer.variables, arrays["optimizer"])):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)

@@ -1,0 +1,164 @@
+"""The command line of ElemNet: ``elemnet train`` and ``elemnet predict``."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False, help=__doc__)
+error_console = Console(stderr=True)
+
+
+def _fail(message: object) -> typer.Exit:
+    error_console.print(f"[bold red]error:[/] {message}", highlight=False, soft_wrap=True)
+    return typer.Exit(code=2)
+
+
+@app.command()
+def predict(
+    formulas: Annotated[list[str] | None, typer.Argument(help="Formulas, such as NaCl Fe2O3 'Ca(OH)2'.")] = None,
+    input_file: Annotated[Path | None, typer.Option("--input", help="CSV with a column of formulas.")] = None,
+    output_file: Annotated[Path | None, typer.Option("--output", help="CSV to write for --input.")] = None,
+    column: Annotated[str, typer.Option(help="Name of the formula column of --input.")] = "formula",
+    mc_samples: Annotated[
+        int, typer.Option(min=0, help="Predict so many times with dropout on; gives mean and standard deviation.")
+    ] = 0,
+    model: Annotated[Path | None, typer.Option(help="A model of your own (.keras with its .json).")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 if any row has no answer.")] = False,
+) -> None:
+    """Predict formation energies in eV/atom.
+
+    \b
+    elemnet predict NaCl Fe2O3
+    elemnet predict --input in.csv --output out.csv
+
+    The output keeps every row and column of the input and adds formation_energy_ev_per_atom, status and reason.
+    """
+    if bool(formulas) == (input_file is not None):
+        raise _fail("Give formulas, or a table with --input: one of the two. `elemnet predict --help` has examples.")
+    if (input_file is None) != (output_file is None):
+        raise _fail("--input and --output belong together.")
+    from common.artifacts import ArtifactError
+    from common.tables import TableError
+    from elemnet.predict import load_pretrained, predict_file
+
+    try:
+        if input_file is not None:
+            table = predict_file(
+                input_file, output_file, mc_samples=mc_samples, model=model, column=column, progress=True
+            )
+        else:
+            table = load_pretrained(model).predict(formulas or [], mc_samples=mc_samples)
+    except (ArtifactError, TableError, ValueError, OSError) as error:
+        raise _fail(error) from error
+    num_bad = int((table["status"] != "ok").sum())
+    if input_file is None:
+        _print_table(table)
+    else:
+        reasons = table.loc[table["status"] != "ok", "reason"].value_counts()
+        print(f"{len(table):,} rows written to {output_file}: {len(table) - num_bad:,} ok, {num_bad:,} without an answer.")
+        for reason, count in reasons.head(5).items():
+            print(f"  {count:,} x {reason}")
+        if len(reasons) > 5:
+            print(f"  and {len(reasons) - 5:,} other reasons; see the column reason.")
+    if strict and num_bad:
+        raise typer.Exit(code=1)
+
+
+def _print_table(table) -> None:
+    from elemnet.predict import ENERGY, ENERGY_SD
+
+    rich_table = Table()
+    rich_table.add_column("formula")
+    rich_table.add_column("formation energy (eV/atom)", justify="right")
+    if ENERGY_SD in table:
+        rich_table.add_column("sd", justify="right")
+    rich_table.add_column("status")
+    rich_table.add_column("reason")
+    for row in table.to_dict("records"):
+        numbers = [f"{row[name]:.4f}" if row["status"] == "ok" else "-" for name in (ENERGY, ENERGY_SD) if name in row]
+        rich_table.add_row(repr(row["formula"])[1:-1] or "''", *numbers, row["status"], row["reason"])
+    Console(width=None if sys.stdout.isatty() else 160).print(rich_table)
+
+
+@app.command()
+def train(
+    output: Annotated[Path, typer.Option(help="Folder for checkpoint, learning curve and model.keras.")],
+    data: Annotated[
+        str, typer.Option(help="A registered data set, or your CSV with formula and formation_energy_ev_per_atom.")
+    ] = "oqmd",
+    recipe: Annotated[
+        str, typer.Option(help="paper: Adam 1e-4, batch 32, patience 200 epochs. fast: ours, large batch.")
+    ] = "fast",
+    protocol: Annotated[
+        str, typer.Option(help="honest: validation rows come from training. paper: validation = test.")
+    ] = "honest",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; default: the recipe's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's.")] = None,
+    architecture: Annotated[str | None, typer.Option(help="Key in the authors' grammar; default: 17 layers.")] = None,
+    max_train_rows: Annotated[int | None, typer.Option(min=1, help="Train on a seeded draw of so many rows.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, data order, splits and dropout.")] = 0,
+    mixed_precision: Annotated[str | None, typer.Option(help="mixed_bfloat16 or mixed_float16.")] = None,
+    xla: Annotated[bool, typer.Option("--xla", help="Compile the training steps with XLA.")] = False,
+    mirrored: Annotated[bool, typer.Option("--mirrored", help="Train on all GPUs of this machine.")] = False,
+    export: Annotated[Path | None, typer.Option(help="Also save the trained model here (NAME.keras).")] = None,
+) -> None:
+    """Train ElemNet and score it once on the test rows.
+
+    The same command again after an interruption goes on from the last checkpoint in --output.
+
+    \b
+    elemnet train --output runs/mine
+    elemnet train --data my.csv --recipe paper --output runs/paper
+    """
+    from common import artifacts, datasets, networks, training
+    from common.checkpoint import CheckpointMismatchError
+    from elemnet.config import RECIPES
+    from elemnet.model import dropout_rates_for
+    from elemnet.train import run
+
+    if recipe not in RECIPES:
+        raise _fail(f"Expected --recipe {' or '.join(RECIPES)}; received {recipe!r}.")
+    try:
+        config = replace(RECIPES[recipe], data=data, protocol=protocol, max_train_rows=max_train_rows)
+        if architecture:
+            rates = dropout_rates_for(architecture, config.dropout_rates)
+            config = replace(config, architecture=architecture, dropout_rates=rates)
+        chosen = {"max_epochs": epochs, "batch_size": batch_size, "mixed_precision": mixed_precision}
+        chosen = {name: value for name, value in chosen.items() if value is not None}
+        config = config.with_training(
+            seed=seed, mirrored=mirrored, jit_compile=xla or config.training.jit_compile, **chosen
+        )
+        result = run(config, output)
+        if export is not None:
+            artifacts.save(export, result.predictor.model, result.card)
+    except KeyboardInterrupt:
+        raise _fail(f"interrupted; the same command goes on from the last checkpoint in {output}.") from None
+    except (
+        artifacts.ArtifactError,
+        datasets.CorruptDataError,
+        datasets.DataUnavailableError,
+        networks.ArchitectureError,
+        training.CollapsedTrainingError,
+        training.DivergedTrainingError,
+        CheckpointMismatchError,
+        ValueError,
+        RuntimeError,
+        OSError,
+    ) as error:
+        raise _fail(error) from error
+    for note in result.data.loaded.notes:
+        print(note)
+    label = " (protocol paper: these test rows also chose the weights)" if protocol == "paper" else ""
+    print(
+        f"{result.data.loaded.name}: {len(result.data.train):,} training rows, test MAE "
+        f"{result.test_report['mae']:.4f} eV/atom on {len(result.data.test):,} rows{label}. Model: {output / 'model.keras'}"
+    )
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,181 @@
+"""Formation energies for formulas, from a trained ElemNet: one answer for each row, in order, with a status."""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from common import artifacts, backend, networks, tables
+from common.composition import encode
+
+PRETRAINED = Path(__file__).parent / "weights" / "elemnet_oqmd.keras"
+ROWS_PER_BATCH = 8_192  # large enough for the matrix products, small enough that a million formulas stay small
+ENERGY = "formation_energy_ev_per_atom"
+ENERGY_SD = "formation_energy_sd_ev_per_atom"
+
+
+class Predictor:
+    """A trained ElemNet that answers for formulas.
+
+    Args:
+        model: Maps ``(batch_size, num_elements)`` fractions to ``(batch_size, 1)`` eV/atom.
+        card: Model card; its ``elements`` name the input columns.
+    """
+
+    def __init__(self, model, card: dict):
+        self.model, self.card = model, card
+        self.elements: tuple[str, ...] = tuple(card["elements"])
+        self._forward = backend.make_predictor(model)
+        self._forward_with_dropout = None
+
+    @property
+    def has_dropout(self) -> bool:
+        """Whether any layer drops units, so that Monte-Carlo dropout says something."""
+        return any(layer.rate > 0 for layer in networks.dropout_layers(self.model))
+
+    def predict(
+        self, formulas: Iterable[object], *, mc_samples: int = 0, seed: int = 0, progress: bool = False
+    ) -> pd.DataFrame:
+        """Formation energies of formulas.
+
+        Args:
+            formulas: n formulas such as ``"Fe2O3"`` or ``"Ca(OH)2"``; anything else becomes an error row.
+            mc_samples: 0 predicts once with dropout off. N > 0 predicts N times with dropout on, as the authors'
+                released code does, and gives mean and standard deviation.
+            seed: Seed of the dropout masks.
+            progress: Show a bar on a terminal.
+
+        Returns:
+            n rows in the order given: ``formula``, ``formation_energy_ev_per_atom``, with ``mc_samples`` also
+            ``formation_energy_sd_ev_per_atom``, ``status`` (``"ok"`` or ``"error"``) and ``reason``.
+
+        Raises:
+            ValueError: If ``mc_samples`` is negative, or asked of a network without dropout.
+        """
+        self._check_mc_samples(mc_samples)
+        if isinstance(formulas, str):  # a lone formula would be read letter by letter
+            formulas = [formulas]
+        formulas = list(formulas)
+        energy = np.full(len(formulas), np.nan)
+        energy_sd = np.full(len(formulas), np.nan)
+        reasons = np.full(len(formulas), "", object)
+        self._seed_dropout(seed)
+        with tqdm(total=len(formulas), unit=" rows", unit_scale=True, disable=None if progress else True) as bar:
+            for rows in _slices(len(formulas)):
+                encoded = encode(formulas[rows], self.elements, dtype=np.float32)
+                ok = encoded.ok
+                samples = self._samples(encoded.fractions[ok], mc_samples)  # (max(1, mc_samples), n_ok)
+                energy[rows][ok] = samples.mean(axis=0)
+                energy_sd[rows][ok] = samples.std(axis=0)
+                reasons[rows][~ok] = encoded.reasons[~ok]
+                bar.update(len(ok))
+        table = {"formula": formulas, ENERGY: energy}
+        if mc_samples:
+            table[ENERGY_SD] = energy_sd
+        return pd.DataFrame(table | {"status": np.where(reasons == "", "ok", "error"), "reason": reasons})
+
+    def predict_fractions(self, fractions: np.ndarray, *, mc_samples: int = 0, seed: int = 0) -> np.ndarray:
+        """Formation energies of element fractions.
+
+        Args:
+            fractions: ``(n, num_elements)``, columns in the order of ``elements``.
+            mc_samples: As in ``predict``; the mean is returned.
+            seed: Seed of the dropout masks.
+
+        Returns:
+            ``(n,)`` eV/atom.
+        """
+        self._check_mc_samples(mc_samples)
+        self._seed_dropout(seed)
+        parts = [self._samples(fractions[rows], mc_samples).mean(axis=0) for rows in _slices(len(fractions))]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def _check_mc_samples(self, mc_samples: int) -> None:
+        if mc_samples < 0:
+            raise ValueError(f"Expected mc_samples of 0 or more; received {mc_samples}.")
+        if mc_samples and not self.has_dropout:
+            raise ValueError(
+                "Monte-Carlo dropout was asked for, but this network has no dropout: every pass would be the same. "
+                "Use mc_samples=0, or a model trained with dropout, such as the paper recipe."
+            )
+
+    def _samples(self, fractions: np.ndarray, mc_samples: int) -> np.ndarray:
+        """``(max(1, mc_samples), n)`` predictions."""
+        if mc_samples == 0:
+            return self._forward(fractions)[:, 0][None, :]
+        if self._forward_with_dropout is None:
+            self._forward_with_dropout = backend.make_predictor(self.model, training=True)
+        return np.stack([self._forward_with_dropout(fractions)[:, 0] for _ in range(mc_samples)])
+
+    def _seed_dropout(self, seed: int) -> None:
+        """Start the masks anew, so that the same call gives the same answer."""
+        for number, layer in enumerate(networks.dropout_layers(self.model)):
+            if layer.rate > 0:
+                layer.seed_generator.state.assign([seed, number])
+
+
+def _slices(num_rows: int) -> Iterator[slice]:
+    return (slice(start, start + ROWS_PER_BATCH) for start in range(0, num_rows, ROWS_PER_BATCH))
+
+
+@lru_cache(maxsize=4)
+def load_pretrained(path: Path | str | None = None) -> Predictor:
+    """The shipped ElemNet, or one of your own.
+
+    Args:
+        path: A ``.keras`` file with its card beside it; ``None`` takes the weights shipped with the package.
+
+    Raises:
+        ArtifactError: If the files are missing, damaged or unsafe.
+    """
+    artifact = artifacts.load(path or PRETRAINED)
+    return Predictor(artifact.model, artifact.card)
+
+
+def predict(formulas: Iterable[object], *, mc_samples: int = 0, model: Path | str | None = None) -> pd.DataFrame:
+    """Formation energies of formulas by the shipped ElemNet; see ``Predictor.predict``.
+
+    Examples:
+        >>> predict(["NaCl", "Xx2O3"])  # doctest: +SKIP
+    """
+    return load_pretrained(model).predict(formulas, mc_samples=mc_samples)
+
+
+def predict_file(
+    source: Path | str,
+    destination: Path | str,
+    *,
+    mc_samples: int = 0,
+    model: Path | str | None = None,
+    column: str = "formula",
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Formation energies for the rows of a CSV file.
+
+    The output keeps every row and column, in order, and adds ``formation_energy_ev_per_atom``, ``status`` and
+    ``reason``. It is written whole or not at all.
+
+    Args:
+        source: A CSV file, plain or ``.gz``, with a column of formulas.
+        destination: The CSV file to write.
+        mc_samples: As in ``Predictor.predict``.
+        model: As in ``load_pretrained``.
+        column: Name of the column of formulas.
+        progress: Show a bar on a terminal.
+
+    Returns:
+        The table written.
+
+    Raises:
+        TableError: If the file cannot be read as CSV, lacks the column, or has one of the columns to be added.
+    """
+    added = [ENERGY, *([ENERGY_SD] if mc_samples else []), "status", "reason"]
+    table = tables.read_text_csv(source, needs=(column,), reserves=added)
+    answers = load_pretrained(model).predict(table[column], mc_samples=mc_samples, progress=progress)
+    for name in added:
+        table[name] = answers[name].to_numpy()
+    tables.write_text_csv(destination, table)
+    return table

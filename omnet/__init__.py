@@ -1,0 +1,1 @@
+"""Chapter 6: crystal orientation from EBSD patterns (OMNet). Not built yet."""

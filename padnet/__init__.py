@@ -1,0 +1,1 @@
+"""Chapter 7: phase regions from raw X-ray images (PADNet). Not built yet."""

@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+import scipy.stats
+import sklearn.metrics
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from common.metrics import (
+    absolute_error_quantile,
+    bootstrap_interval,
+    mean_absolute_deviation,
+    mean_absolute_error,
+    r2_score,
+    regression_report,
+    root_mean_squared_error,
+)
+
+values = st.floats(-1e3, 1e3)
+pairs = st.integers(1, 30).flatmap(
+    lambda n: st.tuples(arrays(float, n, elements=values), arrays(float, n, elements=values))
+)
+
+
+@pytest.fixture
+def sample():
+    rng = np.random.default_rng(7)
+    y_true = rng.normal(-0.5, 0.6, 500)
+    return y_true, y_true + rng.laplace(0, 0.06, 500)
+
+
+def test_against_scikit_learn(sample):
+    assert mean_absolute_error(*sample) == pytest.approx(sklearn.metrics.mean_absolute_error(*sample))
+    assert root_mean_squared_error(*sample) == pytest.approx(sklearn.metrics.mean_squared_error(*sample) ** 0.5)
+    assert r2_score(*sample) == pytest.approx(sklearn.metrics.r2_score(*sample))
+    assert absolute_error_quantile(*sample, 0.5) == pytest.approx(sklearn.metrics.median_absolute_error(*sample))
+
+
+def test_by_hand():
+    y_true, y_pred = [0.0, 1.0, 2.0, 3.0], [0.0, 2.0, 2.0, 6.0]
+    assert mean_absolute_error(y_true, y_pred) == 1.0
+    assert root_mean_squared_error(y_true, y_pred) == pytest.approx(2.5**0.5)
+    assert r2_score(y_true, y_pred) == pytest.approx(1 - 10 / 5)
+    assert mean_absolute_deviation(y_true) == 1.0
+    assert absolute_error_quantile(y_true, y_pred, 1) == 3.0
+
+
+def test_report_holds_the_single_figures(sample):
+    report = regression_report(*sample)
+    assert report == {
+        "mae": mean_absolute_error(*sample),
+        "rmse": root_mean_squared_error(*sample),
+        "r2": r2_score(*sample),
+        "median_absolute_error": absolute_error_quantile(*sample, 0.5),
+        "p90_absolute_error": absolute_error_quantile(*sample, 0.9),
+        "mean_absolute_deviation": mean_absolute_deviation(sample[0]),
+        "n": 500,
+    }
+    assert regression_report([1.0, 1.0], [1.0, 2.0])["r2"] is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(pairs)
+def test_properties(pair):
+    y_true, y_pred = pair
+    mae = mean_absolute_error(y_true, y_pred)
+    assert mae == mean_absolute_error(y_pred, y_true) >= 0
+    assert mean_absolute_error(y_true, y_true) == 0
+    assert root_mean_squared_error(y_true, y_pred) >= mae * (1 - 1e-9)
+    assert absolute_error_quantile(y_true, y_pred, 0.5) <= absolute_error_quantile(y_true, y_pred, 0.9)
+    mean = np.full_like(y_true, np.mean(y_true))
+    assert mean_absolute_deviation(y_true) == pytest.approx(mean_absolute_error(y_true, mean))
+    low, high = bootstrap_interval(mean_absolute_error, y_true, y_pred, num_resamples=20)
+    errors = np.abs(y_true - y_pred)
+    assert errors.min() - 1e-9 <= low <= high <= errors.max() + 1e-9
+
+
+def test_bootstrap_against_scipy(sample):
+    errors = np.abs(sample[0] - sample[1])
+    theirs = scipy.stats.bootstrap(
+        (errors,), np.mean, n_resamples=20_000, method="percentile", rng=1
+    ).confidence_interval
+    ours = bootstrap_interval(mean_absolute_error, *sample, num_resamples=20_000, seed=2)
+    # Two independent bootstraps: their ends differ by Monte-Carlo noise, a few percent of the width.
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=0.05 * (theirs.high - theirs.low))
+
+
+def test_fast_and_general_bootstrap_agree(sample):
+    fast = bootstrap_interval(mean_absolute_error, *sample, num_resamples=4000)
+    general = bootstrap_interval(lambda y, p: mean_absolute_error(y, p), *sample, num_resamples=4000)
+    assert fast == pytest.approx(general, abs=0.1 * (fast[1] - fast[0]))
+
+
+def test_bootstrap_is_seeded_and_widens_with_level(sample):
+    interval = bootstrap_interval(mean_absolute_error, *sample, seed=3)
+    assert interval == bootstrap_interval(mean_absolute_error, *sample, seed=3)
+    assert interval != bootstrap_interval(mean_absolute_error, *sample, seed=4)
+    wide = bootstrap_interval(mean_absolute_error, *sample, seed=3, level=0.99)
+    assert wide[0] < interval[0] < mean_absolute_error(*sample) < interval[1] < wide[1]
+
+
+def test_bootstrap_in_chunks_covers_every_resample(sample, monkeypatch):
+    monkeypatch.setattr("common.metrics._RESAMPLED_VALUES_AT_ONCE", 3 * 500)
+    low, high = bootstrap_interval(mean_absolute_error, *sample, num_resamples=100)
+    monkeypatch.undo()
+    # Same generator, same order of draws: chunks change memory, not numbers.
+    assert (low, high) == bootstrap_interval(mean_absolute_error, *sample, num_resamples=100)
+
+
+@pytest.mark.parametrize(
+    ("y_true", "y_pred", "message"),
+    [
+        ([1.0, 2.0], [1.0], r"shape of y_true \(2,\), received \(1,\)"),
+        ([1.0], [[1.0]], r"received \(1, 1\); drop the last axis"),
+        ([], [], "at least one row"),
+        ([1.0, np.nan], [1.0, 2.0], r"values in y_true, received 1 NaN or infinite of 2 \(first at row 1\)"),
+        ([1.0, 2.0], [np.inf, 2.0], r"values in y_pred"),
+    ],
+)
+def test_bad_pairs_are_refused_by_every_metric(y_true, y_pred, message):
+    for metric in (
+        mean_absolute_error,
+        root_mean_squared_error,
+        r2_score,
+        regression_report,
+        lambda y, p: absolute_error_quantile(y, p, 0.5),
+        lambda y, p: bootstrap_interval(mean_absolute_error, y, p),
+    ):
+        with pytest.raises(ValueError, match=message):
+            metric(y_true, y_pred)
+
+
+def test_bad_settings_are_refused(sample):
+    with pytest.raises(ValueError, match=r"quantile in \[0, 1\], received 90"):
+        absolute_error_quantile(*sample, 90)
+    with pytest.raises(ValueError, match=r"level in \(0, 1\), received 95"):
+        bootstrap_interval(mean_absolute_error, *sample, level=95)
+    with pytest.raises(ValueError, match="num_resamples >= 1"):
+        bootstrap_interval(mean_absolute_error, *sample, num_resamples=0)
+    with pytest.raises(ValueError, match="two different values"):
+        r2_score([1.0, 1.0], [1.0, 2.0])

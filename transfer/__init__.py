@@ -1,0 +1,1 @@
+"""Chapter 5: transfer learning from OQMD to smaller data sets. Not built yet."""
