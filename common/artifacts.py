@@ -85,10 +85,11 @@ def load(path: Path | str) -> Artifact:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many types for an unsafe or foreign file
-        raise ArtifactError(f"{path} cannot be loaded as a safe Keras model: {error}") from error
+        cause = " ".join(str(error).split())
+        raise ArtifactError(f"{path} cannot be loaded as a safe Keras model: {cause}") from error
     return Artifact(model=model, card=card, path=path)
 
 
 def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,16 +4,15 @@ Everything else is written in ``keras`` and ``keras.ops``, so that on another Ke
 steps below are lost (``train_on_batch`` serves instead) and no result changes its meaning.
 """
 
-import os
+import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # start-up notices would bury our own messages
 
 import keras
 import numpy as np
 
 ChunkRunner = Callable[[np.ndarray], float]
+ArrayFunction = Callable[[np.ndarray], np.ndarray]
 
 
 def is_tensorflow() -> bool:
@@ -45,6 +44,11 @@ def mirrored_strategy(devices: list[str] | None = None):
             f"MirroredStrategy needs the tensorflow backend of Keras; this process runs on "
             f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow or drop the option."
         )
+    return _mirrored_strategy(None if devices is None else tuple(devices))
+
+
+@functools.cache  # two strategies over the same devices in one process mix up their collective operations
+def _mirrored_strategy(devices: tuple[str, ...] | None):
     import tensorflow as tf
 
     return tf.distribute.MirroredStrategy(devices)
@@ -128,20 +132,17 @@ def _tensorflow_chunk_runner(model, optimizer, loss, x, y, steps_per_chunk, jit_
 
     def run_chunk(batches: np.ndarray) -> float:
         num_steps, batch_size = batches.shape
-        if batch_size % num_replicas:
-            batches = batches[:, : batch_size // num_replicas * num_replicas]
-            if batches.shape[1] == 0:
-                return 0.0
+        if batch_size % num_replicas:  # such as the rest of an epoch: every replica takes all of it, the mean stays
+            batches = np.tile(batches, num_replicas)
         padded = np.zeros((steps_per_chunk, batches.shape[1]), np.int32)
         padded[:num_steps] = batches
-        return float(run(tf.constant(padded), tf.constant(num_steps)))
+        with strategy_scope(strategy):
+            return float(run(tf.constant(padded), tf.constant(num_steps)))
 
     return run_chunk
 
 
-def make_predictor(
-    model: keras.Model, *, training: bool = False, jit_compile: bool = False
-) -> Callable[[np.ndarray], np.ndarray]:
+def make_predictor(model: keras.Model, *, training: bool = False, jit_compile: bool = False) -> ArrayFunction:
     """Compile the forward pass.
 
     Args:
@@ -157,7 +158,5 @@ def make_predictor(
     import tensorflow as tf
 
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
-    forward = tf.function(
-        lambda x: model(x, training=training), input_signature=signature, jit_compile=jit_compile
-    )
+    forward = tf.function(lambda x: model(x, training=training), input_signature=signature, jit_compile=jit_compile)
     return lambda x: forward(tf.constant(x, tf.float32)).numpy()

@@ -23,8 +23,8 @@ def save(path: Path, *, fingerprint: str, state: dict, arrays: dict[str, list[np
     """
     header = {"fingerprint": fingerprint, "state": state, "lengths": {k: len(v) for k, v in arrays.items()}}
     flat = {f"{name}_{i}": array for name, group in arrays.items() for i, array in enumerate(group)}
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **flat)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **flat)  # type: ignore[arg-type]
 
 
 def load(path: Path, *, fingerprint: str) -> tuple[dict, dict[str, list[np.ndarray]]] | None:
@@ -41,9 +41,7 @@ def load(path: Path, *, fingerprint: str) -> tuple[dict, dict[str, list[np.ndarr
     try:
         with np.load(path, allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
-            arrays = {
-                name: [file[f"{name}_{i}"] for i in range(length)] for name, length in header["lengths"].items()
-            }
+            arrays = {name: [file[f"{name}_{i}"] for i in range(length)] for name, length in header["lengths"].items()}
     except Exception as error:  # a damaged zip raises whatever its reader trips over
         raise CheckpointMismatchError(
             f"{path} cannot be read as a checkpoint ({error}). Delete it to start the run anew."

@@ -72,7 +72,7 @@ def parse_architecture(key: str) -> Architecture:
         ArchitectureError: Naming the group that does not follow the grammar.
     """
     *groups, output = key.strip().split("-")
-    if not output.isdigit() or int(output) == 0:
+    if not output.isdecimal() or int(output) == 0:
         raise ArchitectureError(
             f"Architecture {key!r} has to end in a bare positive width for the output; received {output!r}."
         )
@@ -142,9 +142,7 @@ def build(
     seeds = iter(range(seed * 10_000, (seed + 1) * 10_000))  # one seed for each layer, none shared between networks
 
     def dense(tensor, width: int, layer_name: str, **kwargs):
-        initializer = keras.initializers.get(
-            {"class_name": kernel_initializer, "config": {"seed": next(seeds)}}
-        )
+        initializer = keras.initializers.get({"class_name": kernel_initializer, "config": {"seed": next(seeds)}})
         return keras.layers.Dense(width, kernel_initializer=initializer, name=layer_name, **kwargs)(tensor)
 
     def shortcut(tensor, source, place: str):

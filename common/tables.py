@@ -1,6 +1,7 @@
-"""Users' tables: CSV read as text and nothing guessed, so that "NaN" stays sodium nitride and rows out equal rows in."""
+"""Users' tables: CSV read as text and nothing guessed, so that "NaN" stays sodium nitride and no row is lost."""
 
-import gzip
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,16 +32,26 @@ def read_text_csv(path: Path | str, *, needs: Sequence[str] = (), reserves: Sequ
     if not path.is_file():
         raise TableError(f"{path} does not exist or is not a file.")
     try:
-        table = pd.read_csv(
-            path, dtype=str, keep_default_na=False, na_filter=False, skip_blank_lines=False, index_col=False,
+        cells = pd.read_csv(
+            path,
+            dtype=str,
+            header=None,  # else pandas renames empty and repeated column names, and drops cells of a first long row
+            keep_default_na=False,
+            na_filter=False,
+            skip_blank_lines=False,
             encoding="utf-8-sig",  # spreadsheet programs put a byte order mark first
         )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, gzip.BadGzipFile) as error:
-        raise TableError(f"{path} cannot be read as a CSV file in UTF-8: {str(error).strip()}.") from error
+    except (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
+        cause = " ".join(str(error).split()).rstrip(".")
+        raise TableError(f"{path} cannot be read as a CSV file in UTF-8: {cause}.") from error
+    table = cells.iloc[1:].reset_index(drop=True).set_axis(cells.iloc[0].tolist(), axis=1)
     missing = [name for name in needs if name not in table]
     if missing:
         found = ", ".join(map(str, table.columns)) or "none"
         raise TableError(f"{path} has no column {missing[0]!r}; its columns are: {found}.")
+    repeated = [name for name in needs if list(table.columns).count(name) > 1]
+    if repeated:
+        raise TableError(f"{path} has more than one column {repeated[0]!r}. Rename all but one.")
     taken = [name for name in reserves if name in table]
     if taken:
         raise TableError(f"{path} already has a column {taken[0]!r}, which would be added. Rename or drop it first.")

@@ -182,8 +182,9 @@ def fit(
         CheckpointMismatchError: If the folder holds the checkpoint of another run.
         ValueError: If rows are missing, not finite, or of different lengths.
     """
-    x_train, y_train = _as_arrays("training", *train)
-    x_val, y_val = _as_arrays("validation", *validation)
+    num_outputs = model.output_shape[-1]
+    x_train, y_train = _as_arrays("training", *train, num_outputs)
+    x_val, y_val = _as_arrays("validation", *validation, num_outputs)
     run = _Run(model, x_train, y_train, x_val, y_val, config, folder, identity, strategy)
     run.train(TrainingProgress(config.max_epochs, len(x_train), run.state.epoch, enabled=progress))
     if config.restore_best:
@@ -198,11 +199,13 @@ def fit(
     )
 
 
-def _as_arrays(name: str, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    x = np.ascontiguousarray(x, np.float32)
-    y = np.ascontiguousarray(y, np.float32).reshape(len(y), -1)
+def _as_arrays(name: str, x: np.ndarray, y: np.ndarray, num_outputs: int) -> tuple[np.ndarray, np.ndarray]:
     if len(x) == 0 or len(x) != len(y):
         raise ValueError(f"Expected as many {name} inputs as targets, at least one; received {len(x)} and {len(y)}.")
+    x = np.ascontiguousarray(x, np.float32)
+    y = np.ascontiguousarray(y, np.float32).reshape(len(y), -1)
+    if y.shape[1] != num_outputs:  # would be broadcast in silence
+        raise ValueError(f"Expected {num_outputs} {name} targets a row, as the network has; received {y.shape[1]}.")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError(f"Expected finite {name} inputs and targets; received NaN or infinity. Clean them first.")
     return x, y
@@ -231,8 +234,8 @@ class _Run:
         self.model, self.config, self.folder, self.strategy = model, config, folder, strategy
         self.x_train, self.y_train, self.x_val, self.y_val = x_train, y_train, x_val, y_val
         self.steps_per_epoch = math.ceil(len(x_train) / config.batch_size)
-        self.optimizer = make_optimizer(config, self.steps_per_epoch)
-        with backend.strategy_scope(strategy):
+        with backend.strategy_scope(strategy):  # an optimiser remembers the strategy it was made under
+            self.optimizer = make_optimizer(config, self.steps_per_epoch)
             self.optimizer.build(model.trainable_variables)
         self.predictor = backend.make_predictor(model)
         loss_by_row = keras.losses.get(config.loss)  # (batch_size, num_outputs) twice -> (batch_size,)
@@ -254,22 +257,24 @@ class _Run:
         runner, runner_dropout = None, None
         validate_every = config.validate_every_steps or self.steps_per_epoch
         steps_per_chunk = max(1, min(ROWS_PER_CHUNK // config.batch_size, validate_every))
-        with progress:
-            while not state.stopped:
-                dropout_on = state.epoch < config.max_epochs - config.dropout_free_epochs
-                if runner is None or dropout_on != runner_dropout:
-                    runner, runner_dropout = self._make_runner(dropout_on, steps_per_chunk), dropout_on
-                self._run_epoch_chunk(runner, steps_per_chunk, validate_every, progress)
-                state.seconds = time.monotonic() - started
-                if state.step % validate_every == 0 or self._at_epoch_end:
-                    self._validate(progress)
-                    self._decide_stop()
-                if self.folder is not None and (
-                    state.stopped or time.monotonic() - last_saved >= config.checkpoint_seconds
-                ):
-                    self._save_checkpoint()
-                    last_saved = time.monotonic()
-        networks.set_dropout_rate(self.model, self.dropout_rates)
+        try:
+            with progress:
+                while not state.stopped:
+                    dropout_on = state.epoch < config.max_epochs - config.dropout_free_epochs
+                    if runner is None or dropout_on != runner_dropout:
+                        runner, runner_dropout = self._make_runner(dropout_on, steps_per_chunk), dropout_on
+                    self._run_epoch_chunk(runner, steps_per_chunk, validate_every, progress)
+                    state.seconds = time.monotonic() - started
+                    if state.step % validate_every == 0 or self._at_epoch_end:
+                        self._validate(progress)
+                        self._decide_stop()
+                    if self.folder is not None and (
+                        state.stopped or time.monotonic() - last_saved >= config.checkpoint_seconds
+                    ):
+                        self._save_checkpoint()
+                        last_saved = time.monotonic()
+        finally:  # also after an error the model is as it came
+            networks.set_dropout_rate(self.model, self.dropout_rates)
 
     def _make_runner(self, dropout_on: bool, steps_per_chunk: int) -> backend.ChunkRunner:
         # Keras reads the rate when the step is compiled, hence a new runner at the switch.
@@ -309,15 +314,18 @@ class _Run:
             rest = rows[num_full * batch_size :]
             state.loss_sum += runner(rest[None, :]) * len(rest)
         if not math.isfinite(state.loss_sum):
-            raise DivergedTrainingError(
-                f"The loss became {state.loss_sum} in epoch {state.epoch + 1}. Lower the learning rate "
-                f"(now {self.config.learning_rate:g}) or set a gradient_norm_limit."
-            )
+            raise self._diverged(f"loss became {state.loss_sum} in")
         state.loss_rows += len(rows)
         state.step += num_steps
         progress.advance(len(rows), state.loss_sum / state.loss_rows)
         if self._at_epoch_end:
             state.epoch += 1
+
+    def _diverged(self, what: str) -> DivergedTrainingError:
+        return DivergedTrainingError(
+            f"The {what} step {self.state.step}. Lower the learning rate (now {self.config.learning_rate:g}) or set a "
+            "gradient_norm_limit."
+        )
 
     def _order(self, epoch: int) -> np.ndarray:
         """Row numbers of an epoch, a function of seed and epoch alone so that a resumed run repeats it."""
@@ -329,6 +337,8 @@ class _Run:
     def _validate(self, progress: TrainingProgress) -> None:
         state = self.state
         validation_mae = float(np.abs(self.predict() - self.y_val).mean(dtype=np.float64))
+        if not math.isfinite(validation_mae):
+            raise self._diverged(f"validation error became {validation_mae} after")
         state.history.append(
             {
                 "epoch": state.epoch,
@@ -395,6 +405,9 @@ class _Run:
         state, arrays = loaded
         self.state = _State(**state)
         self.best_weights = arrays["best"]
-        for variables, values in ((self.model.variables, arrays["model"]), (self.optimizer.variables, arrays["optimizer"])):
+        for variables, values in (
+            (self.model.variables, arrays["model"]),
+            (self.optimizer.variables, arrays["optimizer"]),
+        ):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)

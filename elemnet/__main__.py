@@ -47,7 +47,7 @@ def predict(
     from elemnet.predict import load_pretrained, predict_file
 
     try:
-        if input_file is not None:
+        if input_file is not None and output_file is not None:
             table = predict_file(
                 input_file, output_file, mc_samples=mc_samples, model=model, column=column, progress=True
             )
@@ -60,7 +60,9 @@ def predict(
         _print_table(table)
     else:
         reasons = table.loc[table["status"] != "ok", "reason"].value_counts()
-        print(f"{len(table):,} rows written to {output_file}: {len(table) - num_bad:,} ok, {num_bad:,} without an answer.")
+        print(
+            f"{len(table):,} rows written to {output_file}: {len(table) - num_bad:,} ok, {num_bad:,} without an answer."
+        )
         for reason, count in reasons.head(5).items():
             print(f"  {count:,} x {reason}")
         if len(reasons) > 5:
@@ -92,7 +94,10 @@ def train(
         str, typer.Option(help="A registered data set, or your CSV with formula and formation_energy_ev_per_atom.")
     ] = "oqmd",
     recipe: Annotated[
-        str, typer.Option(help="paper: Adam 1e-4, batch 32, patience 200 epochs. fast: ours, large batch.")
+        str,
+        typer.Option(
+            help="paper: Adam 1e-4, batch 32, patience 200 epochs. fast: ours, large batch. small: below 20,000 rows."
+        ),
     ] = "fast",
     protocol: Annotated[
         str, typer.Option(help="honest: validation rows come from training. paper: validation = test.")
@@ -156,7 +161,8 @@ def train(
     label = " (protocol paper: these test rows also chose the weights)" if protocol == "paper" else ""
     print(
         f"{result.data.loaded.name}: {len(result.data.train):,} training rows, test MAE "
-        f"{result.test_report['mae']:.4f} eV/atom on {len(result.data.test):,} rows{label}. Model: {output / 'model.keras'}"
+        f"{result.test_report['mae']:.4f} eV/atom on {len(result.data.test):,} rows{label}. "
+        f"Model: {output / 'model.keras'}"
     )
 
 

@@ -31,6 +31,7 @@ class ElemNetData:
         train: Rows whose errors are minimised.
         validation: Rows that decide when to stop; the test rows under protocol ``paper``.
         test: Rows scored once.
+        test_with_outliers: The test rows before the 5-sigma rule; published scores keep their outliers.
         elements: Symbols of the input columns: those of the 86 that occur in training rows.
         counts: Rows left out, by reason.
         loaded: Where the table came from.
@@ -39,6 +40,7 @@ class ElemNetData:
     train: Rows
     validation: Rows
     test: Rows
+    test_with_outliers: Rows
     elements: tuple[str, ...]
     counts: dict[str, int]
     loaded: datasets.LoadedDataset
@@ -66,34 +68,33 @@ def load(config: ElemNetConfig) -> ElemNetData:
     is_train = split == "train"
     if not is_train.any():
         raise ValueError(f"{loaded.name} has no training row left after cleaning: {cleaned.counts}.")
-    seen = (cleaned.fractions[is_train] > 0).any(axis=0)  # (86,)
-    has_unseen = (cleaned.fractions[:, ~seen] > 0).any(axis=1)
     frame, outlier_counts = cleaning.drop_outliers(cleaned.frame, is_train, target=TARGET)
-    counts = cleaned.counts | outlier_counts | {"element absent from training rows": int(has_unseen.sum())}
-    kept = np.zeros(len(split), bool)
-    kept[frame.index] = True
-    kept &= ~has_unseen
+    in_limits = np.zeros(len(split), bool)
+    in_limits[frame.index] = True
+    seen = (cleaned.fractions[is_train & in_limits] > 0).any(axis=0)  # (86,)
+    has_unseen = (cleaned.fractions[:, ~seen] > 0).any(axis=1)
+    num_unseen = int((in_limits & has_unseen).sum())  # each row under the first reason that holds
+    counts = cleaned.counts | outlier_counts | {"element absent from training rows": num_unseen}
+    kept = in_limits & ~has_unseen
 
-    def rows(name: str) -> Rows:
-        where = np.flatnonzero(kept & (split == name))
-        part = cleaned.frame.iloc[where]
-        x = cleaned.fractions[np.ix_(where, np.flatnonzero(seen))].astype(np.float32)
+    def rows(where: np.ndarray) -> Rows:
+        part = cleaned.frame.iloc[np.flatnonzero(where)]
+        x = cleaned.fractions[np.ix_(where, seen)].astype(np.float32)
         return Rows(part, x, part[TARGET].to_numpy(np.float32))
 
-    def hashes(name: str) -> np.ndarray:
-        return cleaned.hashes[kept & (split == name)]
-
+    is_val, is_test = split == "val", split == "test"
     if config.protocol == "honest":
-        splits.check_disjoint(train=hashes("train"), validation=hashes("val"), test=hashes("test"))
-    train, test = _draw(rows("train"), config), rows("test")
-    validation = test if config.protocol == "paper" else rows("val")
+        parts = {"train": is_train, "validation": is_val, "test": is_test}
+        splits.check_disjoint(**{name: cleaned.hashes[kept & part] for name, part in parts.items()})
+    train, test = _draw(rows(kept & is_train), config), rows(kept & is_test)
+    validation = test if config.protocol == "paper" else rows(kept & is_val)
     for name, part in (("training", train), ("validation", validation), ("test", test)):
         if len(part) == 0:
             raise ValueError(
                 f"{loaded.name} leaves no {name} row: {len(loaded.frame)} rows read, left out {counts}. Give more rows."
             )
     elements = tuple(np.asarray(ELEMENTS)[seen])
-    return ElemNetData(train, validation, test, elements, counts, loaded)
+    return ElemNetData(train, validation, test, rows(is_test & ~has_unseen), elements, counts, loaded)
 
 
 def _assign_splits(frame: pd.DataFrame, config: ElemNetConfig) -> np.ndarray:

@@ -29,7 +29,7 @@ class Predictor:
         self.model, self.card = model, card
         self.elements: tuple[str, ...] = tuple(card["elements"])
         self._forward = backend.make_predictor(model)
-        self._forward_with_dropout = None
+        self._forward_with_dropout: backend.ArrayFunction | None = None
 
     @property
     def has_dropout(self) -> bool:
@@ -121,7 +121,6 @@ def _slices(num_rows: int) -> Iterator[slice]:
     return (slice(start, start + ROWS_PER_BATCH) for start in range(0, num_rows, ROWS_PER_BATCH))
 
 
-@lru_cache(maxsize=4)
 def load_pretrained(path: Path | str | None = None) -> Predictor:
     """The shipped ElemNet, or one of your own.
 
@@ -131,7 +130,13 @@ def load_pretrained(path: Path | str | None = None) -> Predictor:
     Raises:
         ArtifactError: If the files are missing, damaged or unsafe.
     """
-    artifact = artifacts.load(path or PRETRAINED)
+    path = Path(path or PRETRAINED)
+    return _load(path, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, _modified_ns: int) -> Predictor:  # a file written anew is read anew
+    artifact = artifacts.load(path)
     return Predictor(artifact.model, artifact.card)
 
 

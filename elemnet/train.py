@@ -78,8 +78,6 @@ def run(
             model = build_elemnet(config, len(data.elements))
     finally:
         keras.config.set_dtype_policy(former_policy)
-    if folder is not None:
-        splits.save_ids(folder / "split.json", _split_ids(data))
     training = fit(
         model,
         (data.train.x, data.train.y),
@@ -95,7 +93,8 @@ def run(
     predicted = predictor.predict_fractions(data.test.x)
     report = metrics.regression_report(data.test.y, predicted)
     card["metrics"]["test"] = report
-    if folder is not None:
+    if folder is not None:  # only now: a folder that holds another run stays as it is
+        splits.save_ids(folder / "split.json", _split_ids(data))
         artifacts.save(folder / "model.keras", model, card)
     return ElemNetResult(predictor, data, training, predicted, report, card)
 

@@ -1,0 +1,1 @@
+"""Attributes of compositions and structures that models other than ElemNet learn from."""

@@ -1,0 +1,438 @@
+"""Chapter 3: ElemNet on OQMD. Tables 3.1 and 3.2, figures 3.2 and 3.4, each as JSON, CSV and picture."""
+
+import sys
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from common import datasets, metrics, networks
+from common.files import write_csv_atomic
+from common.results import DataUsed, ResultRow
+from common.training import CollapsedTrainingError
+from elemnet import comparison, figures
+from elemnet import data as elemnet_data
+from elemnet.config import ARCHITECTURE, PAPER_DROPOUT_RATES, RECIPES, TARGET, ElemNetConfig, recipe_for
+from elemnet.model import build_elemnet, depth_family, dropout_rates_for
+from elemnet.predict import load_pretrained
+from elemnet.train import ElemNetResult, run
+from experiments.chapter import Chapter, Options, mae_row, say
+from experiments.chapter import main as run_chapter
+from experiments.paper_values import paper_value
+
+UNIT = "eV/atom"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Sizes of a run; the code path is the same.
+
+    Attributes:
+        recipe: ElemNet's recipe; ``None`` takes ``fast``, or ``small`` for small tables.
+        epochs: ElemNet's epochs; ``None`` keeps those of the recipe.
+        dropout_free_epochs: How many of them, at the end, are without dropout.
+        max_train_rows: A draw of so many training rows for ElemNet; ``None`` for all.
+        depths: Numbers of layers of figure 3.2.
+        depth_rows, depth_epochs: Training rows and epochs of each of its networks, and of the dropout study's.
+        num_trees: Trees of every forest.
+        attribute_rows: Training and test rows of the forest on 145 attributes.
+    """
+
+    recipe: str | None
+    epochs: int | None
+    dropout_free_epochs: int
+    max_train_rows: int | None
+    depths: tuple[int, ...]
+    depth_rows: int
+    depth_epochs: int
+    num_trees: int
+    attribute_rows: tuple[int, int]
+
+
+PROFILES = {
+    "smoke": Profile(None, 4, 1, 1_500, (2, 6), 500, 2, 10, (150, 50)),
+    "cpu": Profile(None, 14, 4, None, (2, 6, 10, 17, 24), 30_000, 12, 50, (8_000, 2_000)),
+    "paper": Profile("paper", None, 0, None, tuple(depth_family()), 10**9, 200, 150, (20_000, 5_000)),
+}
+
+
+class Chapter3(Chapter):
+    """What the tables and figures share: the rows, and ElemNet trained on them."""
+
+    def __init__(self, options: Options):
+        super().__init__(options)
+        self.profile = PROFILES[options.profile]
+
+    @cached_property
+    def data(self) -> elemnet_data.ElemNetData:
+        config = replace(RECIPES["fast"], data=self.options.data, protocol=self.options.protocol)
+        loaded = elemnet_data.load(config.with_training(seed=self.options.seed))
+        for note in loaded.loaded.notes:
+            say(note)
+        left_out = ", ".join(f"{count:,} {reason}" for reason, count in loaded.counts.items() if count)
+        say(
+            f"{loaded.loaded.name}: {len(loaded.train):,} training, {len(loaded.validation):,} validation, "
+            f"{len(loaded.test):,} test rows; left out: {left_out or 'none'}."
+        )
+        return loaded
+
+    @cached_property
+    def config(self) -> ElemNetConfig:
+        """The recipe at this profile's size."""
+        profile = self.profile
+        config = RECIPES[profile.recipe] if profile.recipe else recipe_for(len(self.data.train))
+        config = replace(
+            config, data=self.options.data, protocol=self.options.protocol, max_train_rows=profile.max_train_rows
+        ).with_training(seed=self.options.seed)
+        if profile.epochs is not None and config.recipe == "fast" or self.options.profile == "smoke":
+            config = config.with_training(max_epochs=profile.epochs, dropout_free_epochs=profile.dropout_free_epochs)
+        return config
+
+    @cached_property
+    def trained(self) -> ElemNetResult:
+        """ElemNet, trained by this run or going on from a killed one."""
+        return run(
+            self.config, self.options.runs / "elemnet", data=self.data if self.config.max_train_rows is None else None
+        )
+
+    def study_config(self, architecture: str, dropout_rates: tuple[float, ...]) -> ElemNetConfig:
+        """The recipe at the smaller size of the studies of depth and dropout."""
+        training, epochs = self.config.training, self.profile.depth_epochs
+        return replace(
+            self.config,
+            architecture=architecture,
+            dropout_rates=dropout_rates,
+            max_train_rows=self.profile.depth_rows,
+        ).with_training(
+            max_epochs=epochs,
+            dropout_free_epochs=epochs // 4 if training.dropout_free_epochs else 0,
+            batch_size=min(256, training.batch_size),
+        )
+
+    def data_used(self) -> tuple[DataUsed, ...]:
+        loaded = self.data.loaded
+        parts = {"training": self.data.train, "validation": self.data.validation, "test": self.data.test}
+        sizes = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
+        return (DataUsed(loaded.name, loaded.tier, loaded.rows, loaded.files, f"{sizes} rows after cleaning"),)
+
+    def caveats(self) -> tuple[str, ...]:
+        caveats, loaded = [], self.data.loaded
+        if loaded.tier == "bundled":
+            caveats.append(
+                f"Made on the bundled sample of {loaded.rows:,} compositions: not comparable with the paper."
+            )
+        elif loaded.tier == "stand-in":
+            caveats.append(
+                f"{loaded.name} holds {loaded.rows:,} of the 341,700 OQMD compositions; its test rows are a uniform "
+                "draw."
+            )
+        if self.options.protocol == "paper":
+            caveats.append("Protocol paper: the test rows also chose the weights, so errors are too low.")
+        if self.options.profile == "cpu":
+            caveats.append("Profile cpu: one split instead of ten folds, and fewer epochs than the paper.")
+        return tuple(caveats)
+
+
+def scored_row(chapter: Chapter3, scored: comparison.Scored, paper: float, headline: bool = True) -> ResultRow:
+    """One scored model as a row of table 3.2."""
+    return mae_row(
+        scored.name,
+        scored.y_true,
+        scored.y_pred,
+        UNIT,
+        paper=paper,
+        rows_train=scored.rows_train,
+        seconds_train=None if scored.seconds_train is None else round(scored.seconds_train, 1),
+        seconds_predict=round(scored.seconds_predict, 2),
+        data=chapter.data.loaded.name,
+        note=scored.note,
+        headline=headline,
+    )
+
+
+def table_3_1(chapter: Chapter3) -> None:
+    """The architecture as built, with its number of parameters."""
+    started = time.monotonic()
+    model = build_elemnet(RECIPES["paper"])
+    layers = [
+        {
+            "layer": layer.name,
+            "kind": type(layer).__name__,
+            "units": layer.output.shape[-1],
+            "parameters": layer.count_params(),
+        }
+        for layer in model.layers
+        if layer.count_params() or layer in networks.dropout_layers(model)
+    ]
+    write_csv_atomic(chapter.options.results / "table_3_1_layers.csv", pd.DataFrame(layers))
+    rows = [
+        ResultRow("ElemNet, trainable parameters", "count", model.count_params(), "", note=ARCHITECTURE),
+        ResultRow(
+            "ElemNet, layers", "count", networks.parse_architecture(ARCHITECTURE).depth, "", paper=17, headline=False
+        ),
+    ]
+    chapter.finish("table_3_1", "Table 3.1: the architecture as built", rows, started, layers=layers)
+
+
+def table_3_2(chapter: Chapter3) -> None:
+    """ElemNet beside random forests: error, training and prediction time."""
+    started = time.monotonic()
+    data, profile, trained = chapter.data, chapter.profile, chapter.trained
+    paper = paper_value("chapter3", "table_3_2")
+    say("random forest on element fractions")
+    forest = comparison.forest_on_fractions(data, num_trees=profile.num_trees, seed=chapter.options.seed)
+    say(f"145 attributes of {sum(profile.attribute_rows):,} compositions by matminer")
+    physical, physical_fractions = comparison.forests_on_subsample(
+        data,
+        num_train=profile.attribute_rows[0],
+        num_test=profile.attribute_rows[1],
+        num_trees=profile.num_trees,
+        seed=chapter.options.seed,
+        progress=sys.stderr.isatty(),
+    )
+    settings = chapter.config.training
+    here = comparison.network(
+        f"ElemNet, recipe {chapter.config.recipe}, trained in this run",
+        trained.predictor,
+        data.test,
+        rows_train=len(trained.data.train),
+        seconds_train=trained.training.seconds,
+        note=f"{settings.max_epochs} epochs at most, best {trained.training.best_epoch}; batch {settings.batch_size}",
+    )
+    shipped = _shipped(chapter)
+    fractions_mae, elemnet_mae = (paper[f"{model}, element fractions"]["mae"] for model in ("RandomForest", "ElemNet"))
+    rows = [
+        scored_row(chapter, physical, paper["RandomForest, 145 physical attributes"]["mae"]),
+        scored_row(chapter, physical_fractions, fractions_mae, headline=False),
+        scored_row(chapter, forest, fractions_mae),
+        scored_row(chapter, here, elemnet_mae),
+        *(scored_row(chapter, model, elemnet_mae, headline=model is shipped[0]) for model in shipped),
+        *_published(chapter),
+    ]
+    _write_predictions(
+        chapter, {"ElemNet, shipped": shipped[0], "ElemNet, this run": here, "RandomForest, fractions": forest}
+    )
+    figures.learning_curve(
+        chapter.options.runs / "elemnet" / "history.csv", chapter.options.results / "table_3_2.learning_curve.png"
+    )
+    chapter.finish("table_3_2", "Table 3.2: formation energy from composition", rows, started, left_out=data.counts)
+
+
+def fig_3_2(chapter: Chapter3) -> None:
+    """Error against depth."""
+    started = time.monotonic()
+    profile, table = chapter.profile, []
+    collapsed: list[str] = []
+    for depth in profile.depths:
+        say(f"depth {depth}")
+        key = depth_family()[depth]
+        rates = dropout_rates_for(key, chapter.config.dropout_rates)
+        try:
+            result = run(chapter.study_config(key, rates), chapter.options.runs / f"depth_{depth}")
+        except CollapsedTrainingError as error:  # a finding of the study, not the end of it
+            collapsed.append(f"{depth} layers: {error}")
+            say(collapsed[-1])
+            continue
+        table.append(
+            {
+                "depth": depth,
+                "architecture": key,
+                "parameters": result.predictor.model.count_params(),
+                "train_mae": float(result.training.history["train_loss"].iloc[-1]),
+                "validation_mae": result.training.best_validation_mae,
+                "test_mae": result.test_report["mae"],
+                "seconds_train": round(result.training.seconds, 1),
+                "rows_train": len(result.data.train),
+            }
+        )
+        write_csv_atomic(chapter.options.results / "fig_3_2_depths.csv", pd.DataFrame(table))
+    figures.depth(
+        chapter.options.results, paper_value("chapter3", "table_3_2", "RandomForest, 145 physical attributes", "mae")
+    )
+    best = min(table, key=lambda row: row["validation_mae"])  # chosen on validation rows, never on test rows
+    rows = [
+        ResultRow(
+            "Best depth by validation error",
+            "layers",
+            best["depth"],
+            "",
+            paper=paper_value("chapter3", "fig_3_2", "best_depth"),
+            rows_train=best["rows_train"],
+            note=f"of {', '.join(str(depth) for depth in profile.depths)} layers",
+        )
+    ]
+    rows += [
+        ResultRow(
+            f"{row['depth']} layers",
+            "MAE",
+            row["test_mae"],
+            UNIT,
+            rows_train=row["rows_train"],
+            rows_test=len(chapter.data.test),
+            seconds_train=row["seconds_train"],
+            note=row["architecture"],
+            headline=False,
+        )
+        for row in table
+    ]
+    caveat = (
+        f"Each network is trained on {table[0]['rows_train']:,} rows for {profile.depth_epochs} epochs; the thesis "
+        "gives only the 17-layer architecture, the other depths are ours."
+    )
+    chapter.finish("fig_3_2", "Figure 3.2: error against depth", rows, started, caveats=(caveat, *collapsed))
+
+
+def dropout_study(chapter: Chapter3) -> None:
+    """Ways with dropout, on validation rows: what the recipe `fast` rests on (ours, not in the thesis)."""
+    started = time.monotonic()
+    profile, rows = chapter.profile, []
+    curves: list[pd.DataFrame] = []
+    halved = tuple(rate / 2 for rate in PAPER_DROPOUT_RATES)
+    last_quarter = profile.depth_epochs // 4
+    variants = {
+        "no dropout": ((0.0,) * 4, 0),
+        "thesis dropout": (PAPER_DROPOUT_RATES, 0),
+        "thesis dropout, last quarter without": (PAPER_DROPOUT_RATES, last_quarter),
+        "half the dropout, last quarter without": (halved, last_quarter),
+    }
+    for name, (rates, dropout_free_epochs) in variants.items():
+        say(name)
+        config = chapter.study_config(ARCHITECTURE, rates).with_training(dropout_free_epochs=dropout_free_epochs)
+        result = run(config, chapter.options.runs / f"dropout_{len(curves)}")
+        curves.append(result.training.history.assign(variant=name))
+        scores = {name: result.training.best_validation_mae}
+        if rates == PAPER_DROPOUT_RATES and not dropout_free_epochs:
+            validation = result.data.validation
+            averaged = result.predictor.predict_fractions(validation.x, mc_samples=10)
+            scores[f"{name}, on at prediction, mean of 10"] = metrics.mean_absolute_error(validation.y, averaged)
+        rows += [
+            ResultRow(
+                label,
+                "validation MAE",
+                score,
+                UNIT,
+                rows_train=len(result.data.train),
+                rows_test=len(result.data.validation),
+                seconds_train=round(result.training.seconds, 1),
+                headline=False,
+            )
+            for label, score in scores.items()
+        ]
+    write_csv_atomic(chapter.options.results / "dropout_study_curves.csv", pd.concat(curves))
+    figures.dropout_curves(chapter.options.results)
+    caveat = f"Validation rows, not test rows; {rows[0].rows_train:,} training rows, {profile.depth_epochs} epochs."
+    chapter.finish("dropout_study", "Dropout on, off, and off at the end", rows, started, caveats=(caveat,))
+
+
+def fig_3_4(chapter: Chapter3) -> None:
+    """Parity and distribution of the test errors, from the predictions that table 3.2 saved."""
+    started = time.monotonic()
+    table = pd.read_csv(chapter.options.results / "fig_3_4_predictions.csv.gz", keep_default_na=False)
+    figures.parity_and_cdf(chapter.options.results)
+    true = table[TARGET].to_numpy(float)
+    rows = []
+    for name in table.columns[2:]:
+        predicted = table[name].to_numpy(float)
+        paper = paper_value("chapter3", "fig_3_4", "abs_error_90th_percentile") if name.startswith("ElemNet") else None
+        rows.append(
+            ResultRow(
+                f"{name}, 90th percentile of absolute error",
+                "p90",
+                metrics.absolute_error_quantile(true, predicted, 0.9),
+                UNIT,
+                paper=paper,
+                rows_test=len(true),
+                headline=name == table.columns[2],
+            )
+        )
+    rows.append(
+        ResultRow(
+            "Share of positive energies in the test rows",
+            "share",
+            float((true > 0).mean()),
+            "",
+            paper=paper_value("chapter3", "fig_3_4", "share_positive_in_test"),
+            rows_test=len(true),
+            headline=False,
+        )
+    )
+    chapter.finish("fig_3_4", "Figure 3.4: parity and distribution of errors", rows, started)
+
+
+def _shipped(chapter: Chapter3) -> list[comparison.Scored]:
+    """The shipped weights: as they answer by default, with every test outlier kept, and with dropout on."""
+    predictor = load_pretrained()
+    card = predictor.card
+    trained = {"rows_train": card["data"]["rows_train"], "seconds_train": card["training_seconds"]}
+    note = "weights as shipped, trained by `make weights`"
+    if not chapter.data.loaded.name.startswith("oqmd"):
+        note += "; trained on OQMD, which may hold these test compositions: not a fair score"
+    network = comparison.network
+    return [
+        network("ElemNet, shipped weights", predictor, chapter.data.test, note=note, **trained),
+        network(
+            "ElemNet, shipped weights, test outliers kept",
+            predictor,
+            chapter.data.test_with_outliers,
+            note="no test row dropped for its energy, as the published scores are",
+            **trained,
+        ),
+        network(
+            "ElemNet, shipped weights, dropout on, mean of 10",
+            predictor,
+            chapter.data.test,
+            mc_samples=10,
+            note="as the authors' released code predicts",
+            **trained,
+        ),
+    ]
+
+
+def _published(chapter: Chapter3) -> list[ResultRow]:
+    """Published ElemNet predictions and the shipped weights' on exactly the same rows, where the file can be had."""
+    try:
+        published = datasets.load("oqmd_published_elemnet", allow_stand_in=False).frame
+    except datasets.DataUnavailableError as error:
+        say(f"no published predictions beside ours: {error}")
+        return []
+    if not chapter.data.loaded.name.startswith("oqmd"):
+        return []
+    answers = load_pretrained().predict(published["formula"])["formation_energy_ev_per_atom"].to_numpy()
+    answered = np.isfinite(answers)
+    true = published.loc[answered, TARGET].to_numpy(float)
+    return [
+        mae_row(
+            "ElemNet, shipped weights, on the rows of the published predictions",
+            true,
+            answers[answered],
+            UNIT,
+            paper=metrics.mean_absolute_error(true, published.loc[answered, "predicted"].to_numpy(float)),
+            rows_train=load_pretrained().card["data"]["rows_train"],
+            data="oqmd_published_elemnet",
+            note="the paper's column is the error of the published predictions, computed here; that model was trained "
+            "on more rows",
+        )
+    ]
+
+
+def _write_predictions(chapter: Chapter3, models: dict[str, comparison.Scored]) -> None:
+    rows = chapter.data.test
+    table = pd.DataFrame({"formula": rows.frame["formula"].to_numpy(), TARGET: np.round(rows.y.astype(float), 6)})
+    for name, scored in models.items():
+        if len(scored.y_pred) == len(table):  # a model that could not answer every row has no place in a shared table
+            table[name] = np.round(scored.y_pred, 4)
+    write_csv_atomic(chapter.options.results / "fig_3_4_predictions.csv.gz", table)
+
+
+ENTRIES = {function.__name__: function for function in (table_3_1, table_3_2, fig_3_4, fig_3_2, dropout_study)}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the chapter from the command line."""
+    return run_chapter(3, __doc__ or "", Chapter3, ENTRIES, default_data="oqmd", arguments=arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
