@@ -65,7 +65,8 @@ def load(path: Path | str) -> Artifact:
     """Read a model and its card back.
 
     Raises:
-        ArtifactError: If a file is missing, the hash differs from the card, or the model could execute code.
+        ArtifactError: If a file is missing, the card is not whole, the hash differs from it, or the model could execute
+            code.
     """
     path = Path(path)
     card_path = path.with_suffix(".json")
@@ -76,6 +77,9 @@ def load(path: Path | str) -> Artifact:
         card = json.loads(card_path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ArtifactError(f"{card_path} is not a readable model card ({error}).") from error
+    missing = [key for key in REQUIRED_CARD_KEYS if not isinstance(card, dict) or key not in card]
+    if missing:
+        raise ArtifactError(f"{card_path} is not a whole model card: it lacks {', '.join(missing)}.")
     received = _sha256(path)
     if card.get("sha256") != received:
         raise ArtifactError(

@@ -33,6 +33,17 @@ def make_deterministic(seed: int) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
+def start_devices() -> str:
+    """Find the devices and say in a few words what computations will run on, such as ``"1 GPU"``."""
+    num_gpus = 0
+    if is_tensorflow():
+        import tensorflow as tf
+
+        tf.constant(0.0)  # devices are started by the first operation
+        num_gpus = len(tf.config.list_physical_devices("GPU"))
+    return f"{num_gpus} GPU" if num_gpus else "the CPU"
+
+
 def mirrored_strategy(devices: list[str] | None = None):
     """A ``tf.distribute.MirroredStrategy`` over all GPUs, or over the named devices.
 

@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from common.quiet import native_stderr_silenced
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False, help=__doc__)
 error_console = Console(stderr=True)
 
@@ -42,9 +44,13 @@ def predict(
         raise _fail("Give formulas, or a table with --input: one of the two. `elemnet predict --help` has examples.")
     if (input_file is None) != (output_file is None):
         raise _fail("--input and --output belong together.")
-    from common.artifacts import ArtifactError
-    from common.tables import TableError
-    from elemnet.predict import load_pretrained, predict_file
+    with native_stderr_silenced():
+        from common import backend
+        from common.artifacts import ArtifactError
+        from common.tables import TableError
+        from elemnet.predict import load_pretrained, predict_file
+
+        backend.start_devices()
 
     try:
         if input_file is not None and output_file is not None:
@@ -120,11 +126,14 @@ def train(
     elemnet train --output runs/mine
     elemnet train --data my.csv --recipe paper --output runs/paper
     """
-    from common import artifacts, datasets, networks, training
-    from common.checkpoint import CheckpointMismatchError
-    from elemnet.config import RECIPES
-    from elemnet.model import dropout_rates_for
-    from elemnet.train import run
+    with native_stderr_silenced():
+        from common import artifacts, backend, datasets, networks, training
+        from common.checkpoint import CheckpointMismatchError
+        from elemnet.config import RECIPES
+        from elemnet.model import dropout_rates_for
+        from elemnet.train import run
+
+        devices = backend.start_devices()
 
     if recipe not in RECIPES:
         raise _fail(f"Expected --recipe {' or '.join(RECIPES)}; received {recipe!r}.")
@@ -138,6 +147,7 @@ def train(
         config = config.with_training(
             seed=seed, mirrored=mirrored, jit_compile=xla or config.training.jit_compile, **chosen
         )
+        print(f"training ElemNet, recipe {recipe}, on {devices}; an interrupted run goes on when started again")
         result = run(config, output)
         if export is not None:
             artifacts.save(export, result.predictor.model, result.card)
