@@ -2,7 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PROFILE ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1 && echo paper || echo cpu)
+HAS_GPU := $(shell nvidia-smi -L >/dev/null 2>&1 && echo yes)
+PROFILE ?= $(if $(HAS_GPU),paper,cpu)
+comma := ,
+EXTRAS := dev$(if $(HAS_GPU),$(comma)gpu)
 
 # Local copies of the public data sets are used where they lie beside the checkout.
 ifneq ($(wildcard ../shared/data),)
@@ -25,7 +28,7 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 	  || { echo "Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is another. Try: make setup PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	@touch $@
 
 ## chapter3: train ElemNet, make its tables and figures in results/chapter3 (PROFILE=cpu: under 45 minutes on 2 cores)
@@ -34,7 +37,7 @@ chapter3: setup
 
 ## weights: train the shipped ElemNet weights anew into elemnet/weights (about an hour on 2 cores)
 weights: setup
-	$(BIN)/elemnet train --data oqmd --recipe fast --output runs/shipped --export elemnet/weights/elemnet_oqmd.keras
+	$(BIN)/elemnet train --data oqmd_subset --recipe fast --output runs/shipped --export elemnet/weights/elemnet_oqmd.keras
 
 ## test: run all tests, offline, without a GPU (under 10 minutes on 2 cores)
 test: setup

@@ -191,8 +191,7 @@ def metric_against(
         path: PNG to write.
         xlabel: Horizontal label, with its unit.
         ylabel: Vertical label, with its unit.
-        paper: Name -> the paper's values: shape (n,), or one number, drawn as a level line. A name that is
-        also in
+        paper: Name -> the paper's values: shape (n,), or one number, drawn as a level line. A name that is also in
             `series` takes its colour.
         intervals: Name -> (low, high), each of shape (n,): error bars for that series.
         log_x: Whether the horizontal axis is logarithmic.

@@ -22,11 +22,9 @@ class Provenance:
     Attributes:
         date: UTC, ISO 8601, to the second: "2025-01-31T12:00:00+00:00".
         versions: Python and the installed packages of `PACKAGES`, name -> version.
-        machine: `cpu` (model), `cores` (usable by the process), `memory_gib`, `gpus` (models present),
-        `system`.
+        machine: `cpu` (model), `cores` (usable by the process), `memory_gib`, `gpus` (models present), `system`.
             No host name and no user name.
-        git_commit: Short commit of the checkout, with "-dirty" if files other than results differ from it;
-        None
+        git_commit: Short commit of the checkout, with "-dirty" if files other than results differ from it; None
             outside a checkout.
     """
 

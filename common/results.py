@@ -82,9 +82,10 @@ class DataUsed:
 
     Attributes:
         name: Name in the data set registry.
-        tier: Where it came from: the user's own file, the public files, a stand-in, a bundled sample, a
-        simulation. rows: Number of rows after cleaning, before splitting. file_hashes: File name -> hash of
-        the file's bytes. note: For instance how the rows were reduced, or what a stand-in stands in for.
+        tier: Where it came from: the user's own file, the public files, a stand-in, a bundled sample, a simulation.
+        rows: Number of rows used, after cleaning, over all splits.
+        file_hashes: File name -> hash of the file's bytes.
+        note: For instance how the rows were reduced, or what a stand-in stands in for.
     """
 
     name: str
@@ -103,12 +104,14 @@ class Result:
         title: One line, as a heading.
         rows: The figures.
         protocol: "honest": no choice ever saw a test row. "paper": the authors' way, kept for comparison.
-        profile: "smoke" (proves that the code runs, no more), "cpu" (real but shorter), "paper" (full
-        settings). data: The data sets used. seed: Seed of split and training. command: The command line that
-        makes this result again. caveats: One sentence each: what differs from the paper, what is reduced,
-        what is not shown. seconds: Wall time of the whole run. extra: Anything else worth keeping; JSON types
-        only, so that it reads back as it was written. provenance: When, with which versions and on which
-        machine; filled in by `write`.
+        profile: "smoke" (proves that the code runs, no more), "cpu" (real but shorter), "paper" (full settings).
+        data: The data sets used.
+        seed: Seed of split and training.
+        command: The command line that makes this result again.
+        caveats: One sentence each: what differs from the paper, what is reduced, what is not shown.
+        seconds: Wall time of the whole run.
+        extra: Anything else worth keeping; JSON types only, so that it reads back as it was written.
+        provenance: When, with which versions and on which machine; filled in by `write`.
     """
 
     id: str

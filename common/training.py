@@ -1,4 +1,4 @@
-"""The training engine: settings, early stopping, exact resume and the collapse alarm.
+"""The training engine: the loop, early stopping, exact resume and the collapse alarm.
 
 ``fit`` differs from ``keras.Model.fit`` where a thesis has to be reproduced: it restarts after SIGKILL to the same
 bits, stops early by epochs or by minibatch steps, and refuses to hand over a network that predicts a constant.
@@ -19,6 +19,7 @@ import pandas as pd
 from common import backend, checkpoint, networks
 from common.files import write_csv_atomic
 from common.progress import TrainingProgress
+from common.training_config import TrainingConfig
 
 COLLAPSE_RATIO = 0.01  # a prediction sd below this share of the target sd is a constant, not a model
 ROWS_PER_CHUNK = 32_768  # rows trained between two looks of Python at the clock: a few seconds on two cores
@@ -30,57 +31,6 @@ class CollapsedTrainingError(RuntimeError):
 
 class DivergedTrainingError(RuntimeError):
     """The loss became infinite or NaN."""
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How a network is trained; every field is written into the model card.
-
-    Attributes:
-        optimizer: ``"adam"``, ``"sgd"`` (momentum 0.9) or ``"adamw"``.
-        learning_rate: The constant rate, or the peak of the schedule.
-        schedule: ``"constant"`` or ``"warmup_cosine"`` (linear warm-up, cosine to ``final_rate_ratio``).
-        warmup_epochs: Length of the warm-up, in epochs.
-        final_rate_ratio: Last learning rate as a share of the peak.
-        weight_decay: Decoupled decay of ``adamw``, kernels only.
-        gradient_norm_limit: Global gradient norm above which gradients are scaled down; ``None`` for no limit.
-        batch_size: Rows in a minibatch.
-        max_epochs: Passes over the training rows.
-        patience_epochs: Stop after this many epochs without a better validation error; ``None`` never stops.
-        patience_steps: The same counted in minibatch steps.
-        validate_every_steps: Validate each so many steps; ``None`` after every epoch.
-        loss: Name of a Keras loss; the thesis minimises ``"mae"``.
-        dropout_free_epochs: Dropout is switched off for this many last epochs of ``max_epochs``.
-        restore_best: Hand back the weights of the best validation error rather than the last.
-        seed: Seed of weights, data order and dropout.
-        shuffle: A new order every epoch; the released code keeps file order.
-        mixed_precision: ``None``, ``"mixed_bfloat16"`` or ``"mixed_float16"``.
-        jit_compile: Compile the training steps with XLA.
-        mirrored: Train on all GPUs with ``tf.distribute.MirroredStrategy``.
-        checkpoint_seconds: Least time between two checkpoints.
-    """
-
-    optimizer: str = "adam"
-    learning_rate: float = 1e-4
-    schedule: str = "constant"
-    warmup_epochs: float = 1.0
-    final_rate_ratio: float = 0.0
-    weight_decay: float = 0.0
-    gradient_norm_limit: float | None = None
-    batch_size: int = 32
-    max_epochs: int = 1000
-    patience_epochs: int | None = 200
-    patience_steps: int | None = None
-    validate_every_steps: int | None = None
-    loss: str = "mae"
-    dropout_free_epochs: int = 0
-    restore_best: bool = True
-    seed: int = 0
-    shuffle: bool = True
-    mixed_precision: str | None = None
-    jit_compile: bool = False
-    mirrored: bool = False
-    checkpoint_seconds: float = 60.0
 
 
 @dataclass(frozen=True)

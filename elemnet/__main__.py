@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from common.quiet import native_stderr_silenced
@@ -16,7 +17,7 @@ error_console = Console(stderr=True)
 
 
 def _fail(message: object) -> typer.Exit:
-    error_console.print(f"[bold red]error:[/] {message}", highlight=False, soft_wrap=True)
+    error_console.print(f"[bold red]error:[/] {escape(str(message))}", highlight=False, soft_wrap=True)
     return typer.Exit(code=2)
 
 
@@ -89,7 +90,8 @@ def _print_table(table) -> None:
     rich_table.add_column("reason")
     for row in table.to_dict("records"):
         numbers = [f"{row[name]:.4f}" if row["status"] == "ok" else "-" for name in (ENERGY, ENERGY_SD) if name in row]
-        rich_table.add_row(repr(row["formula"])[1:-1] or "''", *numbers, row["status"], row["reason"])
+        formula = escape(row["formula"]) or "''"
+        rich_table.add_row(formula, *numbers, row["status"], escape(row["reason"]))
     Console(width=None if sys.stdout.isatty() else 160).print(rich_table)
 
 
@@ -97,8 +99,12 @@ def _print_table(table) -> None:
 def train(
     output: Annotated[Path, typer.Option(help="Folder for checkpoint, learning curve and model.keras.")],
     data: Annotated[
-        str, typer.Option(help="A registered data set, or your CSV with formula and formation_energy_ev_per_atom.")
-    ] = "oqmd",
+        str | None,
+        typer.Option(
+            help="A registered data set, or your CSV with formula and formation_energy_ev_per_atom. "
+            "Default: oqmd, or what stands in for it where it cannot be had."
+        ),
+    ] = None,
     recipe: Annotated[
         str,
         typer.Option(
@@ -129,16 +135,25 @@ def train(
     with native_stderr_silenced():
         from common import artifacts, backend, datasets, networks, training
         from common.checkpoint import CheckpointMismatchError
+        from elemnet import data as elemnet_data
         from elemnet.config import RECIPES
         from elemnet.model import dropout_rates_for
         from elemnet.train import run
 
         devices = backend.start_devices()
 
+    if export is not None and export.suffix != ".keras":
+        raise _fail(f"Expected --export NAME.keras; received {export}.")
     if recipe not in RECIPES:
         raise _fail(f"Expected --recipe {' or '.join(RECIPES)}; received {recipe!r}.")
     try:
-        config = replace(RECIPES[recipe], data=data, protocol=protocol, max_train_rows=max_train_rows)
+        config = replace(
+            RECIPES[recipe],
+            data=data or "oqmd",
+            allow_stand_in=data is None,
+            protocol=protocol,
+            max_train_rows=max_train_rows,
+        )
         if architecture:
             rates = dropout_rates_for(architecture, config.dropout_rates)
             config = replace(config, architecture=architecture, dropout_rates=rates)
@@ -148,7 +163,10 @@ def train(
             seed=seed, mirrored=mirrored, jit_compile=xla or config.training.jit_compile, **chosen
         )
         print(f"training ElemNet, recipe {recipe}, on {devices}; an interrupted run goes on when started again")
-        result = run(config, output)
+        rows = elemnet_data.load(config)
+        for note in rows.loaded.notes:
+            print(note)
+        result = run(config, output, data=rows)
         if export is not None:
             artifacts.save(export, result.predictor.model, result.card)
     except KeyboardInterrupt:
@@ -166,8 +184,6 @@ def train(
         OSError,
     ) as error:
         raise _fail(error) from error
-    for note in result.data.loaded.notes:
-        print(note)
     label = " (protocol paper: these test rows also chose the weights)" if protocol == "paper" else ""
     print(
         f"{result.data.loaded.name}: {len(result.data.train):,} training rows, test MAE "

@@ -1,8 +1,8 @@
-"""Settings of ElemNet: the two recipes and the three sizes of a run."""
+"""Settings of ElemNet and its named recipes."""
 
 from dataclasses import dataclass, field, replace
 
-from common.training import TrainingConfig
+from common.training_config import TrainingConfig
 
 ARCHITECTURE = "1024x4D-512x3D-256x3D-128x3D-64x2-32x1-1"  # table 3.1
 # The thesis prints the share of units kept, 0.8, 0.9, 0.7, 0.8; Keras takes the share dropped.
@@ -18,25 +18,25 @@ class ElemNetConfig:
     Attributes:
         recipe: Name under which the settings are reported.
         data: Name in the dataset registry, or a path to a table with ``formula`` and the target.
+        allow_stand_in: Whether a smaller data set may stand in for one that cannot be had.
         architecture: Key in the authors' grammar.
         dropout_rates: Share of units dropped after each ``D`` group.
         kernel_initializer: Keras initialiser of the dense kernels.
         protocol: ``"honest"``: validation rows are cut from training, test rows are scored once. ``"paper"``: the
             test rows are also the validation rows, as in the released code; its errors are too low.
         validation_fraction: Share of training rows cut off for validation where the data has no such split.
-        test_fraction: Share of all rows cut off for testing where the data has no such split.
         max_train_rows: A seeded draw of so many training rows; ``None`` takes all.
         training: Optimiser, schedule and stopping.
     """
 
     recipe: str
     data: str = "oqmd"
+    allow_stand_in: bool = True
     architecture: str = ARCHITECTURE
     dropout_rates: tuple[float, ...] = PAPER_DROPOUT_RATES
     kernel_initializer: str = "glorot_uniform"
     protocol: str = "honest"
     validation_fraction: float = 0.05
-    test_fraction: float = 0.1
     max_train_rows: int | None = None
     training: TrainingConfig = field(default_factory=TrainingConfig)
 

@@ -46,9 +46,20 @@ class ElemNetData:
     loaded: datasets.LoadedDataset
 
 
-def load_table(name: str) -> datasets.LoadedDataset:
-    """A registered data set by name, or the user's own table by path."""
-    return datasets.load(name) if name in datasets.DATASETS else datasets.load_user_file(Path(name))
+def load_table(name: str, *, allow_stand_in: bool = True) -> datasets.LoadedDataset:
+    """A registered data set by name, or the user's own table by path.
+
+    Raises:
+        ValueError: If it is neither.
+        DataUnavailableError, CorruptDataError: See ``common.datasets``.
+    """
+    if name in datasets.DATASETS:
+        return datasets.load(name, allow_stand_in=allow_stand_in)
+    if not Path(name).is_file():
+        raise ValueError(
+            f"{name!r} is neither a file nor a registered data set; registered are {', '.join(datasets.DATASETS)}."
+        )
+    return datasets.load_user_file(Path(name))
 
 
 def load(config: ElemNetConfig) -> ElemNetData:
@@ -62,7 +73,7 @@ def load(config: ElemNetConfig) -> ElemNetData:
         ValueError: If too few rows are left to train, validate and test.
         DataUnavailableError, CorruptDataError: See ``common.datasets``.
     """
-    loaded = load_table(config.data)
+    loaded = load_table(config.data, allow_stand_in=config.allow_stand_in)
     cleaned = cleaning.clean_compositions(loaded.frame, target=TARGET)
     split = _assign_splits(cleaned.frame, config)
     is_train = split == "train"
@@ -83,9 +94,8 @@ def load(config: ElemNetConfig) -> ElemNetData:
         return Rows(part, x, part[TARGET].to_numpy(np.float32))
 
     is_val, is_test = split == "val", split == "test"
-    if config.protocol == "honest":
-        parts = {"train": is_train, "validation": is_val, "test": is_test}
-        splits.check_disjoint(**{name: cleaned.hashes[kept & part] for name, part in parts.items()})
+    parts = {"train": is_train, "validation": is_val, "test": is_test}  # protocol paper has no "val" rows here
+    splits.check_disjoint(**{name: cleaned.hashes[kept & part] for name, part in parts.items()})
     train, test = _draw(rows(kept & is_train), config), rows(kept & is_test)
     validation = test if config.protocol == "paper" else rows(kept & is_val)
     for name, part in (("training", train), ("validation", validation), ("test", test)):
@@ -98,13 +108,9 @@ def load(config: ElemNetConfig) -> ElemNetData:
 
 
 def _assign_splits(frame: pd.DataFrame, config: ElemNetConfig) -> np.ndarray:
-    """``"train"``, ``"val"`` or ``"test"`` for each row; missing splits are cut off with the config's seed."""
+    """``"train"``, ``"val"`` or ``"test"`` for each row; validation rows are cut off where the data has none."""
     seed = config.training.seed
-    if "split" in frame:
-        split = frame["split"].to_numpy(object).copy()
-    else:
-        split = np.full(len(frame), "train", object)
-        split[splits.hold_out(len(frame), config.test_fraction, seed)[1]] = "test"
+    split = frame["split"].to_numpy(object).copy()
     if config.protocol == "paper":  # the authors train on all that is not test
         split[split == "val"] = "train"
     elif not (split == "val").any():

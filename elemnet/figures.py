@@ -57,7 +57,9 @@ def dropout_curves(folder: Path) -> Path:
     )
 
 
-def learning_curve(history: Path, destination: Path) -> Path:
-    """Training and validation error against epoch, from a training's ``history.csv``."""
-    table = pd.read_csv(history).rename(columns={"train_loss": "mae", "validation_mae": "val_mae"})
-    return plotting.learning_curve(table, destination, metric="mae", label="MAE", unit=UNIT, title="Learning curve")
+def learning_curve(folder: Path) -> Path:
+    """Training and validation error against epoch, from ``table_3_2_history.csv``."""
+    table = pd.read_csv(folder / "table_3_2_history.csv")
+    table = table.rename(columns={"train_loss": "mae", "validation_mae": "val_mae"})
+    path = folder / "table_3_2.learning_curve.png"
+    return plotting.learning_curve(table, path, metric="mae", label="MAE", unit=UNIT, title="Learning curve")

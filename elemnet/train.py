@@ -78,6 +78,7 @@ def run(
             model = build_elemnet(config, len(data.elements))
     finally:
         keras.config.set_dtype_policy(former_policy)
+    made_with = provenance.collect_provenance()  # of the code that starts, whatever the checkout becomes meanwhile
     training = fit(
         model,
         (data.train.x, data.train.y),
@@ -88,7 +89,7 @@ def run(
         strategy=strategy,
         progress=progress,
     )
-    card = _card(config, data, training)
+    card = _card(config, data, training, made_with)
     predictor = Predictor(model, card)
     predicted = predictor.predict_fractions(data.test.x)
     report = metrics.regression_report(data.test.y, predicted)
@@ -104,7 +105,12 @@ def _split_ids(data: elemnet_data.ElemNetData) -> dict[str, list]:
     return {name: rows.frame["formula"].tolist() for name, rows in parts.items()}
 
 
-def _card(config: ElemNetConfig, data: elemnet_data.ElemNetData, training: TrainingResult) -> dict:
+def _card(
+    config: ElemNetConfig,
+    data: elemnet_data.ElemNetData,
+    training: TrainingResult,
+    made_with: provenance.Provenance,
+) -> dict:
     curve = training.history[["epoch", "train_loss", "validation_mae"]].round(5)
     return {
         "name": "ElemNet",
@@ -130,5 +136,5 @@ def _card(config: ElemNetConfig, data: elemnet_data.ElemNetData, training: Train
         "learning_curve": curve.to_dict("list"),
         "limits": LIMITS,
         "citation": CITATION,
-        "made_with": dataclasses.asdict(provenance.collect_provenance()),
+        "made_with": dataclasses.asdict(made_with),
     }

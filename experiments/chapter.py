@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from common import datasets, metrics, report
@@ -27,18 +28,20 @@ class Options:
     Attributes:
         profile: ``"smoke"``, ``"cpu"`` or ``"paper"``.
         data: Registered data set, or a path.
+        allow_stand_in: Whether a smaller data set may stand in; not where the user named one.
         protocol: ``"honest"`` or ``"paper"``.
         seed: Seed of everything.
-        results: Folder of tables and figures.
+        results: Folder of tables and figures; ``None`` lets the chapter choose.
         runs: Folder of checkpoints, so that a killed run goes on.
         command: The command that makes the results again.
     """
 
     profile: str
     data: str
+    allow_stand_in: bool
     protocol: str
     seed: int
-    results: Path
+    results: Path | None
     runs: Path
     command: str
 
@@ -48,7 +51,12 @@ class Chapter:
 
     Args:
         options: From the command line.
+
+    Attributes:
+        number: Of the chapter.
     """
+
+    number: int
 
     def __init__(self, options: Options):
         self.options = options
@@ -60,6 +68,19 @@ class Chapter:
     def caveats(self) -> tuple[str, ...]:
         """What every result of the chapter has to say of itself."""
         raise NotImplementedError
+
+    def variant(self) -> str:
+        """What sets this run apart from the one whose results are committed, or ``""``."""
+        if self.options.profile == "smoke":
+            return "smoke"
+        return "paper-protocol" if self.options.protocol == "paper" else ""
+
+    @cached_property
+    def results(self) -> Path:
+        """Folder of tables and figures; a run that backs no README gets one of its own."""
+        variant = self.variant()
+        name = f"chapter{self.number}" + (f"-{variant}" if variant else "")
+        return self.options.results or Path("results") / name
 
     def finish(
         self,
@@ -85,7 +106,7 @@ class Chapter:
             seconds=round(time.monotonic() - started, 1),
             extra=extra,
         )
-        say(f"wrote {write(result, options.results)}")
+        say(f"wrote {write(result, self.results)}")
 
 
 def mae_row(name: str, y_true, y_pred, unit: str, **more) -> ResultRow:
@@ -112,9 +133,8 @@ def mae_row(name: str, y_true, y_pred, unit: str, **more) -> ResultRow:
 
 
 def main(
-    number: int,
+    make_chapter: type[Chapter],
     description: str,
-    make_chapter: Callable[[Options], Chapter],
     entries: Mapping[str, Callable],
     *,
     default_data: str,
@@ -123,9 +143,8 @@ def main(
     """The command line of a chapter: run the entries asked for, in order, and write the report.
 
     Args:
-        number: Of the chapter.
+        make_chapter: The chapter's class.
         description: For ``--help``.
-        make_chapter: Makes the chapter from its options.
         entries: Functions of the chapter by name, one for each table and figure.
         default_data: Registered data set, or what stands in for it.
         arguments: In place of ``sys.argv``.
@@ -133,14 +152,21 @@ def main(
     Returns:
         0, or 2 after an error said in one sentence.
     """
+    number = make_chapter.number
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog=f"python -m experiments.chapter{number}", description=description)
     parser.add_argument("entries", nargs="*", metavar="ENTRY", help=f"of {', '.join(entries)}; all by default")
     parser.add_argument("--profile", choices=("smoke", "cpu", "paper"), default="cpu", help="sizes (default: cpu)")
-    parser.add_argument("--data", default=default_data, help="registered data set, or a CSV (default: %(default)s)")
+    parser.add_argument(
+        "--data", help=f"registered data set, or a CSV (default: {default_data}, or what stands in for it)"
+    )
     parser.add_argument("--protocol", choices=("honest", "paper"), default="honest", help="paper: validation = test")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--results", type=Path, default=Path(f"results/chapter{number}"), help="tables and figures")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        help=f"tables and figures (default: results/chapter{number}, others beside it for smoke and the like)",
+    )
     parser.add_argument("--runs", type=Path, help=f"checkpoints (default: runs/chapter{number}/PROFILE)")
     given = parser.parse_args(arguments)
     unknown = [entry for entry in given.entries if entry not in entries]
@@ -149,7 +175,8 @@ def main(
     chapter = make_chapter(
         Options(
             given.profile,
-            given.data,
+            given.data or default_data,
+            given.data is None,
             given.protocol,
             given.seed,
             given.results,
@@ -161,7 +188,7 @@ def main(
         for entry in given.entries or entries:
             say(f"{entry}: {entries[entry].__doc__}")
             entries[entry](chapter)
-        say(f"wrote {report.write_report(given.results)}")
+        say(f"wrote {report.write_report(chapter.results)}")
     except KeyboardInterrupt:
         return _fail("interrupted; the same command goes on from the last checkpoint.")
     except (

@@ -1,5 +1,6 @@
 """Chapter 3: ElemNet on OQMD. Tables 3.1 and 3.2, figures 3.2 and 3.4, each as JSON, CSV and picture."""
 
+import hashlib
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ import pandas as pd
 from common import datasets, metrics, networks
 from common.files import write_csv_atomic
 from common.results import DataUsed, ResultRow
-from common.training import CollapsedTrainingError
+from common.training import CollapsedTrainingError, DivergedTrainingError
 from elemnet import comparison, figures
 from elemnet import data as elemnet_data
 from elemnet.config import ARCHITECTURE, PAPER_DROPOUT_RATES, RECIPES, TARGET, ElemNetConfig, recipe_for
@@ -23,6 +24,7 @@ from experiments.chapter import main as run_chapter
 from experiments.paper_values import paper_value
 
 UNIT = "eV/atom"
+SHIPPED_SPLITS = ("oqmd", "oqmd_subset")  # data sets with the split whose test rows the shipped weights never saw
 
 
 @dataclass(frozen=True)
@@ -61,19 +63,24 @@ PROFILES = {
 class Chapter3(Chapter):
     """What the tables and figures share: the rows, and ElemNet trained on them."""
 
+    number = 3
+
     def __init__(self, options: Options):
         super().__init__(options)
         self.profile = PROFILES[options.profile]
 
     @cached_property
     def data(self) -> elemnet_data.ElemNetData:
-        config = replace(RECIPES["fast"], data=self.options.data, protocol=self.options.protocol)
+        options = self.options
+        config = replace(
+            RECIPES["fast"], data=options.data, allow_stand_in=options.allow_stand_in, protocol=options.protocol
+        )
         loaded = elemnet_data.load(config.with_training(seed=self.options.seed))
         for note in loaded.loaded.notes:
             say(note)
         left_out = ", ".join(f"{count:,} {reason}" for reason, count in loaded.counts.items() if count)
         say(
-            f"{loaded.loaded.name}: {len(loaded.train):,} training, {len(loaded.validation):,} validation, "
+            f"{loaded.loaded.name} ({loaded.loaded.tier}): {len(loaded.train):,} training, {len(loaded.validation):,} validation, "
             f"{len(loaded.test):,} test rows; left out: {left_out or 'none'}."
         )
         return loaded
@@ -93,9 +100,13 @@ class Chapter3(Chapter):
     @cached_property
     def trained(self) -> ElemNetResult:
         """ElemNet, trained by this run or going on from a killed one."""
-        return run(
-            self.config, self.options.runs / "elemnet", data=self.data if self.config.max_train_rows is None else None
-        )
+        return self.train("elemnet", self.config)
+
+    def train(self, name: str, config: ElemNetConfig) -> ElemNetResult:
+        """Train in a folder of its own for these settings and data, so that a killed run goes on and no other does."""
+        digest = hashlib.sha256(repr((config, self.data.loaded.files)).encode()).hexdigest()[:8]
+        folder = self.options.runs / f"{name}-{digest}"
+        return run(config, folder, data=self.data if config.max_train_rows is None else None)
 
     def study_config(self, architecture: str, dropout_rates: tuple[float, ...]) -> ElemNetConfig:
         """The recipe at the smaller size of the studies of depth and dropout."""
@@ -111,11 +122,23 @@ class Chapter3(Chapter):
             batch_size=min(256, training.batch_size),
         )
 
+    def variant(self) -> str:
+        tier = self.data.loaded.tier
+        return tier if tier in ("bundled", "user") else super().variant()
+
     def data_used(self) -> tuple[DataUsed, ...]:
         loaded = self.data.loaded
         parts = {"training": self.data.train, "validation": self.data.validation, "test": self.data.test}
         sizes = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
-        return (DataUsed(loaded.name, loaded.tier, loaded.rows, loaded.files, f"{sizes} rows after cleaning"),)
+        return (
+            DataUsed(
+                loaded.name,
+                loaded.tier,
+                sum(map(len, parts.values())),
+                loaded.files,
+                f"{loaded.rows:,} rows read; after cleaning {sizes}",
+            ),
+        )
 
     def caveats(self) -> tuple[str, ...]:
         caveats, loaded = [], self.data.loaded
@@ -166,7 +189,7 @@ def table_3_1(chapter: Chapter3) -> None:
         for layer in model.layers
         if layer.count_params() or layer in networks.dropout_layers(model)
     ]
-    write_csv_atomic(chapter.options.results / "table_3_1_layers.csv", pd.DataFrame(layers))
+    write_csv_atomic(chapter.results / "table_3_1_layers.csv", pd.DataFrame(layers))
     rows = [
         ResultRow("ElemNet, trainable parameters", "count", model.count_params(), "", note=ARCHITECTURE),
         ResultRow(
@@ -179,7 +202,8 @@ def table_3_1(chapter: Chapter3) -> None:
 def table_3_2(chapter: Chapter3) -> None:
     """ElemNet beside random forests: error, training and prediction time."""
     started = time.monotonic()
-    data, profile, trained = chapter.data, chapter.profile, chapter.trained
+    data, profile = chapter.data, chapter.profile
+    shipped = _shipped(chapter)  # first: a missing file is said before the long work
     paper = paper_value("chapter3", "table_3_2")
     say("random forest on element fractions")
     forest = comparison.forest_on_fractions(data, num_trees=profile.num_trees, seed=chapter.options.seed)
@@ -192,7 +216,7 @@ def table_3_2(chapter: Chapter3) -> None:
         seed=chapter.options.seed,
         progress=sys.stderr.isatty(),
     )
-    settings = chapter.config.training
+    trained, settings = chapter.trained, chapter.config.training
     here = comparison.network(
         f"ElemNet, recipe {chapter.config.recipe}, trained in this run",
         trained.predictor,
@@ -201,7 +225,6 @@ def table_3_2(chapter: Chapter3) -> None:
         seconds_train=trained.training.seconds,
         note=f"{settings.max_epochs} epochs at most, best {trained.training.best_epoch}; batch {settings.batch_size}",
     )
-    shipped = _shipped(chapter)
     fractions_mae, elemnet_mae = (paper[f"{model}, element fractions"]["mae"] for model in ("RandomForest", "ElemNet"))
     rows = [
         scored_row(chapter, physical, paper["RandomForest, 145 physical attributes"]["mae"]),
@@ -214,9 +237,8 @@ def table_3_2(chapter: Chapter3) -> None:
     _write_predictions(
         chapter, {"ElemNet, shipped": shipped[0], "ElemNet, this run": here, "RandomForest, fractions": forest}
     )
-    figures.learning_curve(
-        chapter.options.runs / "elemnet" / "history.csv", chapter.options.results / "table_3_2.learning_curve.png"
-    )
+    write_csv_atomic(chapter.results / "table_3_2_history.csv", trained.training.history)
+    figures.learning_curve(chapter.results)
     chapter.finish("table_3_2", "Table 3.2: formation energy from composition", rows, started, left_out=data.counts)
 
 
@@ -230,8 +252,8 @@ def fig_3_2(chapter: Chapter3) -> None:
         key = depth_family()[depth]
         rates = dropout_rates_for(key, chapter.config.dropout_rates)
         try:
-            result = run(chapter.study_config(key, rates), chapter.options.runs / f"depth_{depth}")
-        except CollapsedTrainingError as error:  # a finding of the study, not the end of it
+            result = chapter.train(f"depth_{depth}", chapter.study_config(key, rates))
+        except (CollapsedTrainingError, DivergedTrainingError) as error:  # a finding of the study, not the end of it
             collapsed.append(f"{depth} layers: {error}")
             say(collapsed[-1])
             continue
@@ -247,10 +269,8 @@ def fig_3_2(chapter: Chapter3) -> None:
                 "rows_train": len(result.data.train),
             }
         )
-        write_csv_atomic(chapter.options.results / "fig_3_2_depths.csv", pd.DataFrame(table))
-    figures.depth(
-        chapter.options.results, paper_value("chapter3", "table_3_2", "RandomForest, 145 physical attributes", "mae")
-    )
+        write_csv_atomic(chapter.results / "fig_3_2_depths.csv", pd.DataFrame(table))
+    figures.depth(chapter.results, paper_value("chapter3", "table_3_2", "RandomForest, 145 physical attributes", "mae"))
     best = min(table, key=lambda row: row["validation_mae"])  # chosen on validation rows, never on test rows
     rows = [
         ResultRow(
@@ -300,7 +320,7 @@ def dropout_study(chapter: Chapter3) -> None:
     for name, (rates, dropout_free_epochs) in variants.items():
         say(name)
         config = chapter.study_config(ARCHITECTURE, rates).with_training(dropout_free_epochs=dropout_free_epochs)
-        result = run(config, chapter.options.runs / f"dropout_{len(curves)}")
+        result = chapter.train(f"dropout_{len(curves)}", config)
         curves.append(result.training.history.assign(variant=name))
         scores = {name: result.training.best_validation_mae}
         if rates == PAPER_DROPOUT_RATES and not dropout_free_epochs:
@@ -320,8 +340,8 @@ def dropout_study(chapter: Chapter3) -> None:
             )
             for label, score in scores.items()
         ]
-    write_csv_atomic(chapter.options.results / "dropout_study_curves.csv", pd.concat(curves))
-    figures.dropout_curves(chapter.options.results)
+    write_csv_atomic(chapter.results / "dropout_study_curves.csv", pd.concat(curves))
+    figures.dropout_curves(chapter.results)
     caveat = f"Validation rows, not test rows; {rows[0].rows_train:,} training rows, {profile.depth_epochs} epochs."
     chapter.finish("dropout_study", "Dropout on, off, and off at the end", rows, started, caveats=(caveat,))
 
@@ -329,8 +349,10 @@ def dropout_study(chapter: Chapter3) -> None:
 def fig_3_4(chapter: Chapter3) -> None:
     """Parity and distribution of the test errors, from the predictions that table 3.2 saved."""
     started = time.monotonic()
-    table = pd.read_csv(chapter.options.results / "fig_3_4_predictions.csv.gz", keep_default_na=False)
-    figures.parity_and_cdf(chapter.options.results)
+    table = pd.read_csv(chapter.results / "fig_3_4_predictions.csv.gz", keep_default_na=False)
+    figures.parity_and_cdf(chapter.results)
+    if table["formula"].tolist() != chapter.data.test.frame["formula"].tolist():
+        raise ValueError(f"{chapter.results} holds the predictions of another run; run table_3_2 first.")
     true = table[TARGET].to_numpy(float)
     rows = []
     for name in table.columns[2:]:
@@ -367,7 +389,7 @@ def _shipped(chapter: Chapter3) -> list[comparison.Scored]:
     card = predictor.card
     trained = {"rows_train": card["data"]["rows_train"], "seconds_train": card["training_seconds"]}
     note = "weights as shipped, trained by `make weights`"
-    if not chapter.data.loaded.name.startswith("oqmd"):
+    if chapter.data.loaded.name not in SHIPPED_SPLITS:
         note += "; trained on OQMD, which may hold these test compositions: not a fair score"
     network = comparison.network
     return [
@@ -397,7 +419,7 @@ def _published(chapter: Chapter3) -> list[ResultRow]:
     except datasets.DataUnavailableError as error:
         say(f"no published predictions beside ours: {error}")
         return []
-    if not chapter.data.loaded.name.startswith("oqmd"):
+    if chapter.data.loaded.name not in SHIPPED_SPLITS:
         return []
     answers = load_pretrained().predict(published["formula"])["formation_energy_ev_per_atom"].to_numpy()
     answered = np.isfinite(answers)
@@ -423,7 +445,7 @@ def _write_predictions(chapter: Chapter3, models: dict[str, comparison.Scored]) 
     for name, scored in models.items():
         if len(scored.y_pred) == len(table):  # a model that could not answer every row has no place in a shared table
             table[name] = np.round(scored.y_pred, 4)
-    write_csv_atomic(chapter.options.results / "fig_3_4_predictions.csv.gz", table)
+    write_csv_atomic(chapter.results / "fig_3_4_predictions.csv.gz", table)
 
 
 ENTRIES = {function.__name__: function for function in (table_3_1, table_3_2, fig_3_4, fig_3_2, dropout_study)}
@@ -431,7 +453,7 @@ ENTRIES = {function.__name__: function for function in (table_3_1, table_3_2, fi
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the chapter from the command line."""
-    return run_chapter(3, __doc__ or "", Chapter3, ENTRIES, default_data="oqmd", arguments=arguments)
+    return run_chapter(Chapter3, __doc__ or "", ENTRIES, default_data="oqmd", arguments=arguments)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,13 @@ import pandas as pd
 NUM_ATTRIBUTES = 145
 
 
-def featurize(formulas: Sequence[str], *, num_processes: int = 1, progress: bool = False) -> np.ndarray:
+def featurize(formulas: Sequence[str], *, progress: bool = False) -> np.ndarray:
     """The attributes of formulas: 6 stoichiometric, 132 elemental statistics, 4 valence orbital, 3 ionic.
 
-    About 150 compositions a second and process, so give a subsample.
+    About 150 compositions a second, so give a subsample.
 
     Args:
         formulas: n formulas that ``common.composition`` accepts.
-        num_processes: Processes to share the work.
         progress: Show matminer's bar.
 
     Returns:
@@ -36,7 +35,7 @@ def featurize(formulas: Sequence[str], *, num_processes: int = 1, progress: bool
             IonProperty(fast=True),
         ]
     )
-    featurizer.set_n_jobs(num_processes)
+    featurizer.set_n_jobs(1)  # matminer forks, which is not safe once TensorFlow has started its threads
     compositions = pd.DataFrame({"composition": [Composition(formula) for formula in formulas]})
     table = featurizer.featurize_dataframe(compositions, "composition", ignore_errors=True, pbar=progress)
     return table.drop(columns="composition").to_numpy(np.float64)

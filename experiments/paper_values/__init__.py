@@ -16,9 +16,8 @@ def paper_value(*keys: str | int) -> Any:
     """Return the figure, or the group of figures, that the papers report under `keys`.
 
     Args:
-        *keys: The path into the table: strings for names, whole numbers for places in a list. No keys give
-        the whole
-            table.
+        *keys: The path into the table: strings for names, whole numbers for places in a list. No keys give the
+            whole table.
 
     Returns:
         A number, string or None, or a copy of a dict or list. Units stand in the table's names and notes;
