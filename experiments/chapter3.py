@@ -80,8 +80,8 @@ class Chapter3(Chapter):
             say(note)
         left_out = ", ".join(f"{count:,} {reason}" for reason, count in loaded.counts.items() if count)
         say(
-            f"{loaded.loaded.name} ({loaded.loaded.tier}): {len(loaded.train):,} training, {len(loaded.validation):,} validation, "
-            f"{len(loaded.test):,} test rows; left out: {left_out or 'none'}."
+            f"{loaded.loaded.name} ({loaded.loaded.tier}): {len(loaded.train):,} training, "
+            f"{len(loaded.validation):,} validation, {len(loaded.test):,} test rows; left out: {left_out or 'none'}."
         )
         return loaded
 
