@@ -12,17 +12,20 @@ def random_forest(
     num_trees: int = 150,
     max_features: float = 0.33,
     min_samples_split: int = 5,
-    max_depth: int = 25,
+    max_depth: int | None = None,
     seed: int = 0,
     num_processes: int | None = None,
 ) -> Pipeline:
-    """A random forest whose defaults lie in the thesis's grid (section 4.2).
+    """A random forest with the settings of the thesis's grid (section 4.2), its depth apart.
+
+    The grid stops at a depth of 25. On element fractions, where a split asks for one element, that nearly doubles the
+    error of chapter 3 (0.29 instead of 0.16 eV/atom), so trees grow to the end by default.
 
     Args:
         num_trees: The grid has 100, 150, 200.
         max_features: Share of inputs tried at a split; the grid has 0.25 and 0.33.
         min_samples_split: The grid has 5, 10, 15, 20.
-        max_depth: The grid has 10 and 25.
+        max_depth: The grid has 10 and 25; ``None`` for no limit.
         seed: Seed of bootstrap and splits.
         num_processes: Trees grown at a time; by default one for each core.
 

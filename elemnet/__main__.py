@@ -62,6 +62,8 @@ def predict(
             table = load_pretrained(model).predict(formulas or [], mc_samples=mc_samples)
     except (ArtifactError, TableError, ValueError, OSError) as error:
         raise _fail(error) from error
+    if mc_samples and (warning := load_pretrained(model).mc_warning):
+        error_console.print(f"[bold yellow]note:[/] {escape(warning)}", highlight=False, soft_wrap=True)
     num_bad = int((table["status"] != "ok").sum())
     if input_file is None:
         _print_table(table)

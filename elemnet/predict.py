@@ -36,6 +36,16 @@ class Predictor:
         """Whether any layer drops units, so that Monte-Carlo dropout says something."""
         return any(layer.rate > 0 for layer in networks.dropout_layers(self.model))
 
+    @property
+    def mc_warning(self) -> str:
+        """What a user of Monte-Carlo dropout has to know of this model, or ``""``."""
+        if self.card.get("training", {}).get("dropout_free_epochs", 0) == 0:
+            return ""
+        return (
+            "The last epochs of this model were trained without dropout, which shifts the mean over passes: take the "
+            "sd from here and the energy from a run without --mc-samples."
+        )
+
     def predict(
         self, formulas: Iterable[object], *, mc_samples: int = 0, seed: int = 0, progress: bool = False
     ) -> pd.DataFrame:
