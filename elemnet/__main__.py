@@ -108,11 +108,12 @@ def train(
         ),
     ] = None,
     recipe: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="paper: Adam 1e-4, batch 32, patience 200 epochs. fast: ours, large batch. small: below 20,000 rows."
+            help="paper: Adam 1e-4, batch 32, patience 200 epochs. fast: ours, large batch. small: below 20,000 rows. "
+            "Default: small or fast, by the number of rows."
         ),
-    ] = "fast",
+    ] = None,
     protocol: Annotated[
         str, typer.Option(help="honest: validation rows come from training. paper: validation = test.")
     ] = "honest",
@@ -138,7 +139,7 @@ def train(
         from common import artifacts, backend, datasets, networks, training
         from common.checkpoint import CheckpointMismatchError
         from elemnet import data as elemnet_data
-        from elemnet.config import RECIPES
+        from elemnet.config import RECIPES, ElemNetConfig, recipe_for
         from elemnet.model import dropout_rates_for
         from elemnet.train import run
 
@@ -146,11 +147,12 @@ def train(
 
     if export is not None and export.suffix != ".keras":
         raise _fail(f"Expected --export NAME.keras; received {export}.")
-    if recipe not in RECIPES:
+    if recipe is not None and recipe not in RECIPES:
         raise _fail(f"Expected --recipe {' or '.join(RECIPES)}; received {recipe!r}.")
-    try:
+
+    def configured(config: ElemNetConfig) -> ElemNetConfig:
         config = replace(
-            RECIPES[recipe],
+            config,
             data=data or "oqmd",
             allow_stand_in=data is None,
             protocol=protocol,
@@ -161,11 +163,16 @@ def train(
             config = replace(config, architecture=architecture, dropout_rates=rates)
         chosen = {"max_epochs": epochs, "batch_size": batch_size, "mixed_precision": mixed_precision}
         chosen = {name: value for name, value in chosen.items() if value is not None}
-        config = config.with_training(
+        return config.with_training(
             seed=seed, mirrored=mirrored, jit_compile=xla or config.training.jit_compile, **chosen
         )
-        print(f"training ElemNet, recipe {recipe}, on {devices}; an interrupted run goes on when started again")
+
+    try:
+        config = configured(RECIPES[recipe or "fast"])
         rows = elemnet_data.load(config)
+        if recipe is None:
+            config = configured(recipe_for(len(rows.train)))
+        print(f"training ElemNet, recipe {config.recipe}, on {devices}; started again, an interrupted run goes on")
         for note in rows.loaded.notes:
             print(note)
         result = run(config, output, data=rows)
