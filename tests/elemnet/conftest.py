@@ -5,7 +5,7 @@ import pytest
 from common import artifacts, networks
 from common.elements import ELEMENTS
 
-CARD = {key: key for key in artifacts.REQUIRED_CARD_KEYS} | {"elements": list(ELEMENTS)}
+CARD = {key: key for key in artifacts.REQUIRED_CARD_KEYS} | {"elements": list(ELEMENTS), "training": {}}
 
 
 @pytest.fixture(scope="session")
