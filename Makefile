@@ -43,12 +43,13 @@ weights: setup
 test: setup
 	$(BIN)/python -m pytest
 
-## lint: style, types and the import contract
+## lint: style, types, the import contract, and the README table against the results
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
+	$(BIN)/python -m common.report --check
 
 ## bench: speed and memory beside the peers, each pair in one process on the same input
 bench: setup

@@ -305,7 +305,7 @@ def fig_3_2(chapter: Chapter3) -> None:
 
 
 def dropout_study(chapter: Chapter3) -> None:
-    """Ways with dropout, on validation rows: what the recipe `fast` rests on (ours, not in the thesis)."""
+    """Ways with dropout, on validation rows, at a small size (ours, not in the thesis)."""
     started = time.monotonic()
     profile, rows = chapter.profile, []
     curves: list[pd.DataFrame] = []
