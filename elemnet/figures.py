@@ -18,7 +18,7 @@ def depth(folder: Path, paper_forest_mae: float) -> Path:
         folder / "fig_3_2.png",
         "Layers, output included",
         f"MAE ({UNIT})",
-        paper={"paper: forest on 145 attributes": paper_forest_mae},
+        paper={"forest on 145 attributes": paper_forest_mae},
         title="Error against depth",
     )
 
