@@ -207,14 +207,13 @@ def table_3_2(chapter: Chapter3) -> None:
     paper = paper_value("chapter3", "table_3_2")
     say("random forest on element fractions")
     forest = comparison.forest_on_fractions(data, num_trees=profile.num_trees, seed=chapter.options.seed)
-    say(f"145 attributes of {sum(profile.attribute_rows):,} compositions by matminer")
+    say(f"random forest on 145 attributes of {profile.attribute_rows[0]:,} compositions")
     physical, physical_fractions = comparison.forests_on_subsample(
         data,
         num_train=profile.attribute_rows[0],
         num_test=profile.attribute_rows[1],
         num_trees=profile.num_trees,
         seed=chapter.options.seed,
-        progress=sys.stderr.isatty(),
     )
     trained, settings = chapter.trained, chapter.config.training
     here = comparison.network(
@@ -263,7 +262,7 @@ def fig_3_2(chapter: Chapter3) -> None:
                 "architecture": key,
                 "parameters": result.predictor.model.count_params(),
                 "train_mae": float(result.training.history["train_loss"].iloc[-1]),
-                "validation_mae": result.training.best_validation_mae,
+                "validation_mae": result.training.best_validation,
                 "test_mae": result.test_report["mae"],
                 "seconds_train": round(result.training.seconds, 1),
                 "rows_train": len(result.data.train),
@@ -322,7 +321,7 @@ def dropout_study(chapter: Chapter3) -> None:
         config = chapter.study_config(ARCHITECTURE, rates).with_training(dropout_free_epochs=dropout_free_epochs)
         result = chapter.train(f"dropout_{len(curves)}", config)
         curves.append(result.training.history.assign(variant=name))
-        scores = {name: result.training.best_validation_mae}
+        scores = {name: result.training.best_validation}
         if rates == PAPER_DROPOUT_RATES and not dropout_free_epochs:
             validation = result.data.validation
             averaged = result.predictor.predict_fractions(validation.x, mc_samples=10)
