@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager, nullcontext
 import keras
 import numpy as np
 
+from common.training_config import TrainingConfig
+
 ChunkRunner = Callable[[np.ndarray], float]
 ArrayFunction = Callable[[np.ndarray], np.ndarray]
 
@@ -70,6 +72,22 @@ def strategy_scope(strategy) -> AbstractContextManager:
     return nullcontext() if strategy is None else strategy.scope()
 
 
+def build_for(config: TrainingConfig, make_model: Callable[[], keras.Model]):
+    """Build a model under the precision and on the devices that a training asks for.
+
+    Returns:
+        The model, and the ``MirroredStrategy`` that it lives under or ``None``.
+    """
+    strategy = mirrored_strategy() if config.mirrored else None
+    former_policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.mixed_precision or "float32")
+    try:
+        with strategy_scope(strategy):
+            return make_model(), strategy
+    finally:
+        keras.config.set_dtype_policy(former_policy)
+
+
 def make_chunk_runner(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
@@ -114,12 +132,10 @@ def _tensorflow_chunk_runner(model, optimizer, loss, x, y, steps_per_chunk, jit_
     variables = model.trainable_variables
     num_replicas = 1 if strategy is None else strategy.num_replicas_in_sync
 
-    is_plain_adam = type(optimizer) is keras.optimizers.Adam and not (
+    is_plain_adam = type(optimizer) in (keras.optimizers.Adam, keras.optimizers.AdamW) and not (
         optimizer.amsgrad
         or optimizer.use_ema
-        or optimizer.weight_decay
         or optimizer.clipnorm
-        or optimizer.global_clipnorm
         or optimizer.clipvalue
         or optimizer.gradient_accumulation_steps
     )
@@ -165,16 +181,20 @@ def _tensorflow_chunk_runner(model, optimizer, loss, x, y, steps_per_chunk, jit_
     return run_chunk
 
 
-def _fused_adam(optimizer: keras.optimizers.Adam) -> Callable:
+def _fused_adam(optimizer: keras.optimizers.Adam | keras.optimizers.AdamW) -> Callable:
     """The same update as ``optimizer.apply``, on the same variables, in one pass over memory."""
     import tensorflow as tf
 
     def apply(gradients, variables) -> None:
+        if optimizer.global_clipnorm:
+            gradients, _ = tf.clip_by_global_norm(gradients, optimizer.global_clipnorm)
         step_number = tf.cast(optimizer.iterations.value + 1, tf.float32)
         beta_1, beta_2 = tf.constant(optimizer.beta_1), tf.constant(optimizer.beta_2)
         rate = tf.cast(optimizer.learning_rate, tf.float32)
         for gradient, variable in zip(gradients, variables, strict=True):
             index = optimizer._get_variable_index(variable)
+            if optimizer.weight_decay and optimizer._use_weight_decay(variable):
+                variable.value.assign_sub(rate * optimizer.weight_decay * variable.value)
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.value.handle,
                 m=optimizer._momentums[index].value.handle,

@@ -132,6 +132,43 @@ def regression_report(y_true: ArrayLike, y_pred: ArrayLike) -> dict[str, float |
     }
 
 
+def classification_report(y_true: ArrayLike, probability: ArrayLike) -> dict[str, float | int | None]:
+    """Return the figures that every classification result of the project carries.
+
+    Args:
+        y_true: True classes 0, 1, ..., shape (n,).
+        probability: Probability of class 1, shape (n,), or of every class, shape (n, num_classes).
+
+    Returns:
+        `accuracy`, `balanced_accuracy`, `f1` (macro average over classes), `roc_auc` (one against the rest where there
+        are three and more; None where a class is missing), `log_loss` and `n`.
+
+    Raises:
+        ValueError: Shapes differ, no rows, or a value that is not finite.
+    """
+    y_true, probability = np.asarray(y_true), np.asarray(probability, np.float64)
+    if len(y_true) == 0 or y_true.ndim != 1 or len(probability) != len(y_true) or not np.isfinite(probability).all():
+        raise ValueError(
+            f"Expected (n,) classes with a finite probability for each, received shapes {y_true.shape} and "
+            f"{probability.shape}."
+        )
+    if probability.ndim == 1:
+        probability = np.stack([1 - probability, probability], axis=1)
+    probability = probability / probability.sum(axis=1, keepdims=True)  # float32 rounding, which scikit-learn refuses
+    classes = np.arange(probability.shape[1])
+    predicted = probability.argmax(axis=1)
+    all_present = len(np.unique(y_true)) == len(classes)
+    scores = probability[:, 1] if len(classes) == 2 else probability
+    return {
+        "accuracy": float(sklearn_metrics.accuracy_score(y_true, predicted)),
+        "balanced_accuracy": float(sklearn_metrics.balanced_accuracy_score(y_true, predicted)),
+        "f1": float(sklearn_metrics.f1_score(y_true, predicted, average="macro")),
+        "roc_auc": float(sklearn_metrics.roc_auc_score(y_true, scores, multi_class="ovr")) if all_present else None,
+        "log_loss": float(sklearn_metrics.log_loss(y_true, probability, labels=classes)),
+        "n": int(y_true.size),
+    }
+
+
 def bootstrap_interval(
     metric: Metric,
     y_true: ArrayLike,

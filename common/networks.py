@@ -5,10 +5,11 @@
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 
 _STACK = re.compile(r"(?P<width>\d+)(?P<norm>B?)(?P<after>A?)(?P<each>R?)x(?P<repeat>\d+)(?P<drop>D?)(?P<whole>R?)")
 
@@ -100,6 +101,73 @@ def parse_architecture(key: str) -> Architecture:
     return Architecture(key=key, stacks=tuple(stacks), output_width=int(output))
 
 
+@dataclass(frozen=True)
+class InputScaling:
+    """A linear map of the raw inputs that the network carries within itself, so that it takes raw inputs.
+
+    Attributes:
+        center: ``(num_inputs,)`` subtracted from each input.
+        scale: ``(num_inputs,)`` positive; divides the difference.
+    """
+
+    center: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def fit(cls, kind: str, x: np.ndarray) -> "InputScaling | None":
+        """The scaling of a kind, from training rows alone; an input that is constant there is only shifted.
+
+        Args:
+            kind: ``"standard"`` (mean 0, standard deviation 1), ``"maximum"`` (divided by the largest magnitude, as
+                in SIPFENN) or ``"none"``.
+            x: ``(n, num_inputs)`` training inputs.
+
+        Raises:
+            ValueError: If the kind is not known.
+        """
+        if kind == "none":
+            return None
+        if kind == "standard":
+            center, scale = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
+        elif kind == "maximum":
+            center, scale = np.zeros(x.shape[1]), np.abs(x).max(axis=0).astype(np.float64)
+        else:
+            raise ValueError(f"Expected input scaling 'standard', 'maximum' or 'none'; received {kind!r}.")
+        # Rounding leaves a constant column of large numbers with a tiny deviation, which would blow it up elsewhere.
+        return cls(center, np.where(scale > 1e-6 * np.maximum(1.0, np.abs(center)), scale, 1.0))
+
+
+def scaled_inputs(num_inputs: int, scaling: InputScaling | None):
+    """The input tensor of a network and the tensor after its scaling, both ``(batch_size, num_inputs)``."""
+    inputs = keras.Input((num_inputs,), name="inputs")
+    if scaling is None:
+        return inputs, inputs
+    layer = keras.layers.Normalization(
+        mean=scaling.center.tolist(), variance=(scaling.scale**2).tolist(), name="input_scaling"
+    )
+    return inputs, layer(inputs)
+
+
+def layer_seeds(seed: int) -> Iterator[int]:
+    """One seed for each layer of a network, none shared with a network of another seed."""
+    return iter(range(seed * 10_000, (seed + 1) * 10_000))
+
+
+def seeded_dense(tensor, width: int, name: str, seed: int, *, kernel_initializer: str = "glorot_uniform", **kwargs):
+    """A dense layer whose first kernel a seed repeats: ``(batch_size, any)`` to ``(batch_size, width)``."""
+    initializer = keras.initializers.get({"class_name": kernel_initializer, "config": {"seed": seed}})
+    return keras.layers.Dense(width, kernel_initializer=initializer, name=name, **kwargs)(tensor)
+
+
+def head(tensor, width: int, seed: int, *, kernel_initializer: str = "glorot_uniform", activation: str | None = None):
+    """The layer ``output`` and, for classes, their ``probability``: ``(batch_size, width)`` float32."""
+    # A half-precision output could not resolve a millielectronvolt at 4 eV.
+    outputs = seeded_dense(tensor, width, "output", seed, kernel_initializer=kernel_initializer, dtype="float32")
+    if activation is None:
+        return outputs
+    return keras.layers.Activation(activation, dtype="float32", name="probability")(outputs)
+
+
 def build(
     architecture: str | Architecture,
     num_inputs: int,
@@ -107,6 +175,9 @@ def build(
     dropout_rates: Sequence[float] = (),
     activation: str = "relu",
     kernel_initializer: str = "glorot_uniform",
+    input_scaling: InputScaling | None = None,
+    output_activation: str | None = None,
+    batch_norm_momentum: float = 0.99,
     seed: int = 0,
     name: str = "network",
 ) -> keras.Model:
@@ -121,6 +192,9 @@ def build(
         dropout_rates: Share of units DROPPED after each ``D`` group, in order (the thesis prints the share kept).
         activation: Name of the hidden activation.
         kernel_initializer: Name of the Keras initialiser of every dense kernel.
+        input_scaling: Scaling of the raw inputs, kept within the network.
+        output_activation: ``"sigmoid"`` or ``"softmax"`` for class probabilities; ``None`` for regression.
+        batch_norm_momentum: Share of the moving averages kept at a step; short trainings need less than Keras's 0.99.
         seed: Seed of all initialisers and dropout masks.
         name: Name of the model.
 
@@ -139,11 +213,13 @@ def build(
             f"Architecture {architecture.key!r} has {architecture.num_dropouts} dropout groups (D); "
             f"received {len(dropout_rates)} dropout rates."
         )
-    seeds = iter(range(seed * 10_000, (seed + 1) * 10_000))  # one seed for each layer, none shared between networks
+    seeds = layer_seeds(seed)
 
-    def dense(tensor, width: int, layer_name: str, **kwargs):
-        initializer = keras.initializers.get({"class_name": kernel_initializer, "config": {"seed": next(seeds)}})
-        return keras.layers.Dense(width, kernel_initializer=initializer, name=layer_name, **kwargs)(tensor)
+    def dense(tensor, width: int, name: str, **kwargs):
+        return seeded_dense(tensor, width, name, next(seeds), kernel_initializer=kernel_initializer, **kwargs)
+
+    def batch_norm(tensor, place: str):
+        return keras.layers.BatchNormalization(momentum=batch_norm_momentum, name=f"{place}_norm")(tensor)
 
     def shortcut(tensor, source, place: str):
         if source.shape[-1] != tensor.shape[-1]:
@@ -151,8 +227,7 @@ def build(
         return keras.layers.Add(name=f"{place}_shortcut")([tensor, source])
 
     rates = iter(dropout_rates)
-    inputs = keras.Input((num_inputs,), name="inputs")
-    x = inputs  # (batch_size, num_inputs)
+    inputs, x = scaled_inputs(num_inputs, input_scaling)  # (batch_size, num_inputs)
     for stack_number, stack in enumerate(architecture.stacks, start=1):
         stack_input = x
         for block_number in range(1, stack.repeat + 1):
@@ -160,18 +235,23 @@ def build(
             block_input = x
             x = dense(x, stack.width, f"{place}_dense")  # (batch_size, stack.width)
             if stack.batch_norm and stack.activation_after_norm:
-                x = keras.layers.BatchNormalization(name=f"{place}_norm")(x)
+                x = batch_norm(x, place)
             x = keras.layers.Activation(activation, name=f"{place}_activation")(x)
             if stack.batch_norm and not stack.activation_after_norm:
-                x = keras.layers.BatchNormalization(name=f"{place}_norm")(x)
+                x = batch_norm(x, place)
             if stack.layer_shortcut:
                 x = shortcut(x, block_input, place)
         if stack.stack_shortcut:
             x = shortcut(x, stack_input, f"stack{stack_number}")
         if stack.dropout:
             x = keras.layers.Dropout(next(rates), seed=next(seeds), name=f"stack{stack_number}_dropout")(x)
-    # A half-precision output could not resolve a millielectronvolt at 4 eV.
-    outputs = dense(x, architecture.output_width, "output", dtype="float32")
+    outputs = head(
+        x,
+        architecture.output_width,
+        next(seeds),
+        kernel_initializer=kernel_initializer,
+        activation=output_activation,
+    )
     return keras.Model(inputs, outputs, name=name)
 
 

@@ -40,11 +40,11 @@ class TrainingProgress:
             self.bar.update(num_rows)
             self.bar.set_postfix_str(f"loss {train_loss:.4f}", refresh=False)
 
-    def validated(self, row: dict, best_validation_mae: float) -> None:
-        """Report a validation; ``row`` is the new row of the history."""
+    def validated(self, row: dict, monitor: str, best: float) -> None:
+        """Report a validation; ``row`` is the new row of the history, ``monitor`` says which error is followed."""
         text = (
             f"epoch {row['epoch']}/{self.max_epochs}  step {row['step']}  loss {row['train_loss']:.4f}  "
-            f"validation MAE {row['validation_mae']:.4f} (best {best_validation_mae:.4f})"
+            f"validation {monitor} {row[f'validation_{monitor}']:.4f} (best {best:.4f})"
         )
         if self.bar is not None:
             self.bar.set_description_str(text, refresh=False)

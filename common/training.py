@@ -38,15 +38,16 @@ class TrainingResult:
     """What ``fit`` hands back beside the trained model.
 
     Attributes:
-        history: Columns ``epoch, step, train_loss, validation_mae, learning_rate, seconds``; one row a validation.
-        best_validation_mae: In units of the target.
+        history: Columns ``epoch, step, train_loss, validation_mae, learning_rate, seconds``, and ``validation_loss``
+            where that is monitored; one row a validation.
+        best_validation: The lowest monitored error: an MAE in units of the target, or the loss.
         best_epoch: Epoch of the weights handed back when ``restore_best``.
         stopped: ``"max_epochs"`` or ``"patience"``.
         seconds: Training time, those of interrupted runs counted in.
     """
 
     history: pd.DataFrame
-    best_validation_mae: float
+    best_validation: float
     best_epoch: int
     stopped: str
     seconds: float
@@ -60,6 +61,11 @@ def make_optimizer(config: TrainingConfig, steps_per_epoch: int) -> keras.optimi
     """
     if config.schedule == "constant":
         rate = config.learning_rate
+    elif config.schedule == "warmup":
+        warmup_steps = max(1, math.ceil(config.warmup_epochs * steps_per_epoch))
+        rate = keras.optimizers.schedules.PolynomialDecay(
+            config.learning_rate / warmup_steps, warmup_steps, end_learning_rate=config.learning_rate
+        )
     elif config.schedule == "warmup_cosine":
         warmup_steps = math.ceil(config.warmup_epochs * steps_per_epoch)
         rate = keras.optimizers.schedules.CosineDecay(
@@ -70,7 +76,7 @@ def make_optimizer(config: TrainingConfig, steps_per_epoch: int) -> keras.optimi
             alpha=config.final_rate_ratio,
         )
     else:
-        raise ValueError(f"Expected schedule 'constant' or 'warmup_cosine'; received {config.schedule!r}.")
+        raise ValueError(f"Expected schedule 'constant', 'warmup' or 'warmup_cosine'; received {config.schedule!r}.")
     limit = {"global_clipnorm": config.gradient_norm_limit}
     if config.optimizer == "adam":
         optimizer = keras.optimizers.Adam(rate, **limit)
@@ -87,17 +93,22 @@ def make_optimizer(config: TrainingConfig, steps_per_epoch: int) -> keras.optimi
 
 
 def check_not_collapsed(predicted: np.ndarray, target: np.ndarray) -> None:
-    """Raise if predictions hardly vary while targets do.
+    """Raise if predictions hardly vary while targets do, in any of the outputs.
+
+    Args:
+        predicted: ``(n,)`` or ``(n, num_outputs)``.
+        target: The same shape.
 
     Raises:
         CollapsedTrainingError: With both standard deviations and what to try.
     """
-    predicted_sd, target_sd = float(np.std(predicted)), float(np.std(target))
-    if target_sd > 0 and predicted_sd < COLLAPSE_RATIO * target_sd:
-        raise CollapsedTrainingError(
-            f"The training collapsed: predictions have a standard deviation of {predicted_sd:.3g}, the targets "
-            f"{target_sd:.3g}. Lower the learning rate, or weaken the dropout."
-        )
+    predicted_sds, target_sds = np.std(predicted, axis=0).ravel(), np.std(target, axis=0).ravel()
+    for predicted_sd, target_sd in zip(predicted_sds, target_sds, strict=True):
+        if target_sd > 0 and predicted_sd < COLLAPSE_RATIO * target_sd:
+            raise CollapsedTrainingError(
+                f"The training collapsed: predictions have a standard deviation of {predicted_sd:.3g}, the targets "
+                f"{target_sd:.3g}. Lower the learning rate, or weaken the dropout."
+            )
 
 
 def fit(
@@ -142,7 +153,7 @@ def fit(
     check_not_collapsed(run.predict(), y_val)
     return TrainingResult(
         history=pd.DataFrame(run.state.history),
-        best_validation_mae=run.state.best_validation_mae,
+        best_validation=run.state.best_validation,
         best_epoch=run.state.best_epoch,
         stopped=run.state.stopped,
         seconds=run.state.seconds,
@@ -169,7 +180,7 @@ class _State:
     step: int = 0  # minibatch steps taken, over all epochs
     loss_sum: float = 0.0  # sum of batch losses, each weighted by its rows, since the last validation
     loss_rows: int = 0
-    best_validation_mae: float = math.inf
+    best_validation: float = math.inf
     best_epoch: int = 0
     best_step: int = 0
     seconds: float = 0.0
@@ -188,8 +199,10 @@ class _Run:
             self.optimizer = make_optimizer(config, self.steps_per_epoch)
             self.optimizer.build(model.trainable_variables)
         self.predictor = backend.make_predictor(model)
-        loss_by_row = keras.losses.get(config.loss)  # (batch_size, num_outputs) twice -> (batch_size,)
-        self.loss = lambda target, predicted: keras.ops.mean(loss_by_row(target, predicted))
+        if config.monitor not in ("mae", "loss"):
+            raise ValueError(f"Expected monitor 'mae' or 'loss'; received {config.monitor!r}.")
+        self.loss_by_row = keras.losses.get(config.loss)  # (batch_size, num_outputs) twice -> (batch_size,)
+        self.kernels = [layer.kernel for layer in model.layers if isinstance(layer, keras.layers.Dense)]
         self.dropout_rates = [layer.rate for layer in networks.dropout_layers(model)]
         self.state = _State()
         self.best_weights = model.get_weights()
@@ -197,6 +210,13 @@ class _Run:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             self._load_checkpoint()
+
+    def loss(self, target, predicted):
+        """Mean over the rows of a batch, with the penalty on the kernels."""
+        value = keras.ops.mean(self.loss_by_row(target, predicted))
+        if self.config.l2:
+            value += self.config.l2 * sum(keras.ops.sum(keras.ops.square(kernel)) for kernel in self.kernels)
+        return value
 
     # -- the loop ----------------------------------------------------------------------------------------------
 
@@ -286,26 +306,31 @@ class _Run:
 
     def _validate(self, progress: TrainingProgress) -> None:
         state = self.state
-        validation_mae = float(np.abs(self.predict() - self.y_val).mean(dtype=np.float64))
-        if not math.isfinite(validation_mae):
-            raise self._diverged(f"validation error became {validation_mae} after")
+        predicted = self.predict()
+        errors = {"validation_mae": float(np.abs(predicted - self.y_val).mean(dtype=np.float64))}
+        if self.config.monitor == "loss":
+            by_row = keras.ops.convert_to_numpy(self.loss_by_row(self.y_val, predicted))
+            errors["validation_loss"] = float(by_row.mean(dtype=np.float64))
+        monitored = errors[f"validation_{self.config.monitor}"]
+        if not math.isfinite(monitored):
+            raise self._diverged(f"validation error became {monitored} after")
         state.history.append(
             {
                 "epoch": state.epoch,
                 "step": state.step,
                 "train_loss": state.loss_sum / state.loss_rows,
-                "validation_mae": validation_mae,
+                **errors,
                 "learning_rate": float(keras.ops.convert_to_numpy(self.optimizer.learning_rate)),
                 "seconds": round(state.seconds, 1),
             }
         )
         state.loss_sum, state.loss_rows = 0.0, 0
-        if validation_mae < state.best_validation_mae:
-            state.best_validation_mae, state.best_epoch, state.best_step = validation_mae, state.epoch, state.step
+        if monitored < state.best_validation:
+            state.best_validation, state.best_epoch, state.best_step = monitored, state.epoch, state.step
             self.best_weights = self.model.get_weights()
         if self.folder is not None:
             write_csv_atomic(self.folder / "history.csv", pd.DataFrame(state.history))
-        progress.validated(state.history[-1], state.best_validation_mae)
+        progress.validated(state.history[-1], self.config.monitor, state.best_validation)
 
     def _decide_stop(self) -> None:
         config, state = self.config, self.state

@@ -1,26 +1,13 @@
 """ElemNet's rows: loaded, cleaned, split and encoded as element fractions."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from common import cleaning, datasets, splits
 from common.elements import ELEMENTS
+from common.rows import Rows, assign_splits
 from elemnet.config import TARGET, ElemNetConfig
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of one split: ``frame`` (n rows), ``x`` (n, num_elements) float32 fractions, ``y`` (n,) eV/atom."""
-
-    frame: pd.DataFrame
-    x: np.ndarray
-    y: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.frame)
 
 
 @dataclass(frozen=True)
@@ -46,22 +33,6 @@ class ElemNetData:
     loaded: datasets.LoadedDataset
 
 
-def load_table(name: str, *, allow_stand_in: bool = True) -> datasets.LoadedDataset:
-    """A registered data set by name, or the user's own table by path.
-
-    Raises:
-        ValueError: If it is neither.
-        DataUnavailableError, CorruptDataError: See ``common.datasets``.
-    """
-    if name in datasets.DATASETS:
-        return datasets.load(name, allow_stand_in=allow_stand_in)
-    if not Path(name).is_file():
-        raise ValueError(
-            f"{name!r} is neither a file nor a registered data set; registered are {', '.join(datasets.DATASETS)}."
-        )
-    return datasets.load_user_file(Path(name))
-
-
 def load(config: ElemNetConfig) -> ElemNetData:
     """Load and prepare the rows of a config.
 
@@ -73,9 +44,14 @@ def load(config: ElemNetConfig) -> ElemNetData:
         ValueError: If too few rows are left to train, validate and test.
         DataUnavailableError, CorruptDataError: See ``common.datasets``.
     """
-    loaded = load_table(config.data, allow_stand_in=config.allow_stand_in)
+    loaded = datasets.load_table(config.data, allow_stand_in=config.allow_stand_in)
     cleaned = cleaning.clean_compositions(loaded.frame, target=TARGET)
-    split = _assign_splits(cleaned.frame, config)
+    split = assign_splits(
+        cleaned.frame["split"],
+        protocol=config.protocol,
+        validation_fraction=config.validation_fraction,
+        seed=config.training.seed,
+    )
     is_train = split == "train"
     if not is_train.any():
         raise ValueError(f"{loaded.name} has no training row left after cleaning: {cleaned.counts}.")
@@ -96,7 +72,7 @@ def load(config: ElemNetConfig) -> ElemNetData:
     is_val, is_test = split == "val", split == "test"
     parts = {"train": is_train, "validation": is_val, "test": is_test}  # protocol paper has no "val" rows here
     splits.check_disjoint(**{name: cleaned.hashes[kept & part] for name, part in parts.items()})
-    train, test = _draw(rows(kept & is_train), config), rows(kept & is_test)
+    train, test = rows(kept & is_train).draw(config.max_train_rows, config.training.seed), rows(kept & is_test)
     validation = test if config.protocol == "paper" else rows(kept & is_val)
     for name, part in (("training", train), ("validation", validation), ("test", test)):
         if len(part) == 0:
@@ -105,23 +81,3 @@ def load(config: ElemNetConfig) -> ElemNetData:
             )
     elements = tuple(np.asarray(ELEMENTS)[seen])
     return ElemNetData(train, validation, test, rows(is_test & ~has_unseen), elements, counts, loaded)
-
-
-def _assign_splits(frame: pd.DataFrame, config: ElemNetConfig) -> np.ndarray:
-    """``"train"``, ``"val"`` or ``"test"`` for each row; validation rows are cut off where the data has none."""
-    seed = config.training.seed
-    split = frame["split"].to_numpy(object).copy()
-    if config.protocol == "paper":  # the authors train on all that is not test
-        split[split == "val"] = "train"
-    elif not (split == "val").any():
-        train_rows = np.flatnonzero(split == "train")
-        split[train_rows[splits.hold_out(len(train_rows), config.validation_fraction, seed)[1]]] = "val"
-    return split
-
-
-def _draw(rows: Rows, config: ElemNetConfig) -> Rows:
-    """A seeded draw of ``max_train_rows`` rows, nested: a larger draw contains the smaller."""
-    if config.max_train_rows is None or config.max_train_rows >= len(rows):
-        return rows
-    drawn = np.random.default_rng(config.training.seed).permutation(len(rows))[: config.max_train_rows]
-    return Rows(rows.frame.iloc[drawn], rows.x[drawn], rows.y[drawn])

@@ -4,7 +4,6 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from common import artifacts, backend, metrics, provenance, splits
@@ -70,14 +69,7 @@ def run(
     settings = config.training
     data = data if data is not None else elemnet_data.load(config)
     backend.make_deterministic(settings.seed)
-    strategy = backend.mirrored_strategy() if settings.mirrored else None
-    former_policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(settings.mixed_precision or "float32")
-    try:
-        with backend.strategy_scope(strategy):
-            model = build_elemnet(config, len(data.elements))
-    finally:
-        keras.config.set_dtype_policy(former_policy)
+    model, strategy = backend.build_for(settings, lambda: build_elemnet(config, len(data.elements)))
     made_with = provenance.collect_provenance()  # of the code that starts, whatever the checkout becomes meanwhile
     training = fit(
         model,
@@ -132,7 +124,7 @@ def _card(
             "rows_test": len(data.test),
             "left_out": data.counts,
         },
-        "metrics": {"validation_mae": training.best_validation_mae, "best_epoch": training.best_epoch},
+        "metrics": {"validation_mae": training.best_validation, "best_epoch": training.best_epoch},
         "learning_curve": curve.to_dict("list"),
         "limits": LIMITS,
         "citation": CITATION,

@@ -76,7 +76,7 @@ def assert_same(first, second) -> None:
     for a, b in zip(first_model.get_weights(), second_model.get_weights(), strict=True):
         assert np.array_equal(a, b)
     assert first_result.history.drop(columns="seconds").equals(second_result.history.drop(columns="seconds"))
-    for name in ("best_epoch", "best_validation_mae", "stopped"):
+    for name in ("best_epoch", "best_validation", "stopped"):
         assert getattr(first_result, name) == getattr(second_result, name)
 
 

@@ -147,7 +147,7 @@ def test_early_stopping_by_epochs_hands_back_the_best_weights(rows, opposite):
     model, one_epoch = network("16BAx1-1"), network("16BAx1-1")
     result = fit(model, rows, opposite, max_epochs=50, patience_epochs=3)
     assert result.stopped == "patience" and result.history["epoch"].tolist() == [1, 2, 3, 4]
-    assert result.best_epoch == 1 and result.best_validation_mae == result.history["validation_mae"].min()
+    assert result.best_epoch == 1 and result.best_validation == result.history["validation_mae"].min()
     fit(one_epoch, rows, opposite, max_epochs=1)
     assert same(model, one_epoch)  # moving mean and variance included
 
@@ -159,8 +159,8 @@ def test_early_stopping_by_steps(rows, opposite):
     assert result.stopped == "patience" and result.history["step"].tolist() == [2, 4, 6, 8]
     x, y = opposite
     mae = np.abs(np.asarray(model(x))[:, 0] - y).mean()
-    assert mae == pytest.approx(result.best_validation_mae, rel=1e-5)
-    assert result.best_validation_mae == result.history["validation_mae"][0]
+    assert mae == pytest.approx(result.best_validation, rel=1e-5)
+    assert result.best_validation == result.history["validation_mae"][0]
 
 
 def test_the_last_weights_are_handed_back_when_asked(rows, opposite):
@@ -381,3 +381,28 @@ def test_progress_reports_each_validation(rows, capsys):
     training.fit(network(), rows, rows, CONFIG)
     lines = capsys.readouterr().err.splitlines()
     assert [line.split()[:2] for line in lines] == [["epoch", "1/2"], ["epoch", "2/2"]]
+
+
+def test_the_fused_update_is_the_one_of_keras(monkeypatch):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(256, 12)).astype(np.float32)
+    y = np.tanh(x[:, :3]).sum(axis=1)
+    config = TrainingConfig(
+        optimizer="adamw",
+        weight_decay=0.1,
+        gradient_norm_limit=0.5,
+        schedule="warmup_cosine",
+        batch_size=64,
+        max_epochs=2,
+        learning_rate=1e-2,
+    )
+
+    def weights() -> list[np.ndarray]:
+        model = networks.build("16x2-1", 12, seed=3)
+        training.fit(model, (x, y), (x[:64], y[:64]), config, progress=False)
+        return model.get_weights()
+
+    fused = weights()
+    monkeypatch.setattr(backend, "_fused_adam", lambda optimizer: optimizer.apply)
+    for ours, keras_own in zip(fused, weights(), strict=True):
+        np.testing.assert_allclose(ours, keras_own, atol=2e-5)

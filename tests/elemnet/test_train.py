@@ -54,7 +54,7 @@ def test_the_card_says_what_was_done(trained):
     assert card["data"]["name"] == "flla" and card["data"]["rows_train"] == 500
     assert card["data"]["rows_test"] == len(result.data.test)
     assert card["learning_curve"]["epoch"] == [1, 2, 3]
-    assert card["metrics"]["validation_mae"] == result.training.best_validation_mae
+    assert card["metrics"]["validation_mae"] == result.training.best_validation
 
 
 def test_the_split_is_saved(trained):
@@ -76,7 +76,7 @@ def test_the_same_seed_repeats_to_the_bit_and_another_does_not(trained):
 def test_the_paper_protocol_is_labelled_and_validates_on_test():
     result = run(replace(CONFIG, protocol="paper"), progress=False)
     assert result.card["protocol"] == "paper"
-    assert result.test_report["mae"] == pytest.approx(result.training.best_validation_mae, rel=1e-5)
+    assert result.test_report["mae"] == pytest.approx(result.training.best_validation, rel=1e-5)
 
 
 def test_mixed_precision_stays_within_the_run(trained):
