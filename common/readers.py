@@ -1,12 +1,14 @@
-"""Tables of formulas and formation energies, whatever their columns were called, in one form.
+"""What every loaded data set looks like, and the user's own table of formulas and formation energies.
 
-Every reader returns `formula` (str), `formation_energy_ev_per_atom` (float64, NaN where missing), `split` ("train",
-"val" or "test") and what else is worth keeping. Nothing is dropped here: that is for `common.cleaning`, which counts.
+The registry's tables are listed in `common.composition_sets` and read by `common.composition_tables`, its structures
+in `common.structure_sets` and `common.structure_tables`.
+Nothing of a user's table is dropped here: that is for `common.cleaning`, which counts.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -15,12 +17,19 @@ import numpy as np
 import pandas as pd
 
 from common.composition import encode
-from common.fetch import hash_file
+from common.fetch import DataFile, hash_file
 from common.splits import SPLIT_NAMES, row_hashes, split_by_hash
 
 TARGET = "formation_energy_ev_per_atom"
+BAND_GAP = "band_gap_ev"
+VOLUME = "volume_per_atom_a3"
+ABOVE_HULL = "energy_above_hull_ev_per_atom"
+IS_METAL = "is_metal"
+HEAT = "heat_ev_per_atom"
 
 Tier = Literal["user", "public", "stand-in", "bundled"]
+Table = tuple[pd.DataFrame, list[str]]
+"""A frame, and plain sentences on what was left out of it."""
 
 FORMULA_COLUMNS = ("formula", "composition", "reduced_formula", "pretty_formula", "pretty_comp")
 ENERGY_COLUMNS = (
@@ -33,6 +42,40 @@ ENERGY_COLUMNS = (
     "e_form",
     "target",
 )
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One entry of the registry.
+
+    Attributes:
+        name: key in `DATASETS`.
+        title: a few words for sentences and reports.
+        tier: "public", "stand-in" or "bundled".
+        files: its files, in the order the reader takes them.
+        target: target column of the frame.
+        unit: unit of the target.
+        licence: of the data.
+        citation: of the data.
+        rows: rows of the frame.
+        stand_in: name of the data set to use where this one cannot be had.
+        reader: paths in the order of `files` -> frame with `formula`, the target and `split`, and notes on what it left
+            out.
+        notes: what a user of the data must know.
+    """
+
+    name: str
+    title: str
+    tier: Tier
+    files: tuple[DataFile, ...]
+    target: str
+    unit: str
+    licence: str
+    citation: str
+    rows: int
+    stand_in: str | None
+    reader: Callable[[list[Path]], Table]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,56 +143,26 @@ def load_user_file(path: str | Path) -> LoadedDataset:
         if unknown := sorted(set(frame["split"]) - set(SPLIT_NAMES)):
             raise ValueError(f"Expected {', '.join(SPLIT_NAMES)} in column 'split' of {path}, received {unknown[:5]}.")
     else:
-        frame["split"] = _split_by_composition(frame["formula"])
+        frame["split"] = split_by_composition(frame["formula"])
         notes.append(f"{path.name}: split 80/10/10 by the hash of the composition.")
     files = {path.name: f"sha256:{hash_file(path, 'sha256')}"}
     return LoadedDataset(frame, path.name, "user", len(frame), files, notes)
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    # keep_default_na=False: the formula "NaN" is sodium nitride, not a missing cell
-    return pd.read_csv(path, keep_default_na=False)
+def split_by_composition(
+    formulas: pd.Series, shares: tuple[float, float, float] = (0.8, 0.1, 0.1), seed: int = 0
+) -> np.ndarray:
+    """(n,) object array of "train", "val", "test" for n formulas: equal compositions fall in the same part.
 
-
-def _frame(formula: pd.Series, energy: pd.Series, split: object, **extra: pd.Series) -> pd.DataFrame:
-    energy = pd.to_numeric(energy, errors="coerce").astype(np.float64)
-    return pd.DataFrame({"formula": formula, TARGET: energy, "split": split, **extra})
-
-
-def _split_by_composition(formulas: pd.Series) -> np.ndarray:
+    Args:
+        formulas: (n,) text; rows whose formula cannot be read are "train", for cleaning drops them.
+        shares: expected shares of train, val and test.
+        seed: another seed is another split.
+    """
     encoded = encode(formulas)
-    split = np.full(len(formulas), "train", object)  # also of unreadable formulas, which cleaning drops
-    split[encoded.ok] = split_by_hash(row_hashes(encoded.fractions[encoded.ok]))
+    split = np.full(len(formulas), "train", object)
+    split[encoded.ok] = split_by_hash(row_hashes(encoded.fractions[encoded.ok]), shares, seed)
     return split
-
-
-def read_oqmd(paths: list[Path]) -> pd.DataFrame:
-    tables = [_read_table(path) for path in paths]
-    parts = [_frame(t["formula"], t["target"], path.stem) for t, path in zip(tables, paths, strict=True)]
-    return pd.concat(parts, ignore_index=True)
-
-
-def read_oqmd_subset(paths: list[Path]) -> pd.DataFrame:
-    table = _read_table(paths[0])
-    split = np.where(table["split_v2021_03"] == "test", "test", "train").astype(object)
-    return _frame(table["composition"], table["delta_e_ev_per_atom"], split)
-
-
-def read_published_elemnet(paths: list[Path]) -> pd.DataFrame:
-    table = _read_table(paths[0])
-    return _frame(table["formula"], table["actual"], "test", predicted=table["predicted"].astype(np.float64))
-
-
-def read_flla(paths: list[Path]) -> pd.DataFrame:
-    table = _read_table(paths[0])
-    split = _split_by_composition(table["formula"])
-    return _frame(
-        table["formula"],
-        table[TARGET],
-        split,
-        material_id=table["material_id"],
-        e_above_hull=table["e_above_hull"],
-    )
 
 
 def _choose_column(accepted: tuple[str, ...], found: dict[str, str], table: pd.DataFrame, path: Path) -> str:

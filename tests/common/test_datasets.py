@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from common import datasets, fetch
+from common.composition import composition_keys, encode
+from common.composition_tables import TableReader
 from common.datasets import (
     DATASETS,
     CorruptDataError,
@@ -20,7 +22,10 @@ from common.datasets import (
     DataUnavailableError,
     load,
     load_user_file,
+    structures,
 )
+from common.splits import check_disjoint
+from common.structure_tables import StructureReader
 
 CONTENT = {
     "train": b"formula,target\nNaCl,-2.1\nNaN,-0.5\n",
@@ -29,6 +34,7 @@ CONTENT = {
 }
 SUBSET = b"composition,delta_e_ev_per_atom,split_v2021_03\nClNa,-2.1,test\nNNa,-0.5,val\nFe2O3,-1.7,\n"
 OQMD = "oqmd/OQMD_Formation_Enthalpy"
+MIRROR = os.environ.get("MATERIALS_DL_MIRROR")  # before conftest.py takes it away
 
 
 def git_blob_id(content: bytes) -> str:
@@ -118,6 +124,70 @@ def test_every_entry_is_complete():
             assert file.url is None or file.url.startswith("https://")
 
 
+UNITS = {
+    "formation_energy_ev_per_atom": "eV/atom",
+    "heat_ev_per_atom": "eV/atom",
+    "energy_above_hull_ev_per_atom": "eV/atom",
+    "band_gap_ev": "eV",
+    "volume_per_atom_a3": "angstrom^3/atom",
+    "is_metal": "0 or 1",
+}
+
+
+def test_targets_carry_their_units():
+    for dataset in DATASETS.values():
+        assert dataset.unit == UNITS[dataset.target], dataset.name
+
+
+def test_a_stand_in_has_the_same_target_and_kind():
+    for dataset in DATASETS.values():
+        if dataset.stand_in:
+            stand_in = DATASETS[dataset.stand_in]
+            assert (stand_in.target, stand_in.unit) == (dataset.target, dataset.unit)
+            is_structures = [isinstance(entry.reader, StructureReader) for entry in (dataset, stand_in)]
+            assert is_structures[0] == is_structures[1], dataset.name
+
+
+def test_one_path_has_one_hash():
+    hashes = {}
+    for dataset in DATASETS.values():
+        for file in dataset.files:
+            assert hashes.setdefault(file.path, file.expected_hash) == file.expected_hash
+
+
+@pytest.mark.skipif(MIRROR is None, reason="needs the public files in a mirror folder")
+@pytest.mark.parametrize("name", [name for name in DATASETS if name not in ("oqmd",)])
+def test_real_files(monkeypatch, name):
+    monkeypatch.setenv("MATERIALS_DL_MIRROR", MIRROR)
+    dataset = DATASETS[name]
+    try:
+        loaded = load(name, allow_stand_in=False)
+    except DataUnavailableError:
+        pytest.skip(f"the mirror has no {name}")
+    frame = loaded.frame
+    assert loaded.rows == len(frame) == dataset.rows
+    assert frame[dataset.target].dtype == np.float64 and np.isfinite(frame[dataset.target]).all()
+    encoded = encode(frame["formula"])
+    assert (~encoded.ok).sum() <= 2  # He and Ne
+    parts = {
+        part: composition_keys(encoded.fractions[encoded.ok & (frame["split"] == part).to_numpy()])
+        for part in ("train", "val", "test")
+    }
+    check_disjoint(**parts)
+    assert sum(map(len, parts.values())) == encoded.ok.sum() and len(parts["test"]) > 0
+    if isinstance(dataset.reader, TableReader):
+        assert len(np.unique(np.concatenate(list(parts.values())))) == encoded.ok.sum()  # one row of each
+        assert len(parts["val"]) > 0
+    if dataset.target == "is_metal":
+        assert set(frame["is_metal"]) == {0.0, 1.0}
+    if isinstance(dataset.reader, StructureReader):
+        rows = frame.sample(50, random_state=0)
+        for formula, structure in zip(rows["formula"], structures(rows), strict=True):
+            assert encode([formula]).fractions[0] == pytest.approx(
+                encode([structure.composition.formula.replace(" ", "")]).fractions[0]
+            )
+
+
 def test_unknown_name_lists_the_known():
     with pytest.raises(ValueError, match="oqmd_subset.*received 'oqdm'"):
         load("oqdm")
@@ -139,7 +209,9 @@ def test_bundled_sample(folders):
 def test_bundled_sample_ships_its_licence():
     folder = importlib.resources.files("common") / "bundled"
     assert "Lawrence Berkeley" in (folder / "LICENSE.matminer").read_text(encoding="utf-8")
-    assert "10.1002/qua.24917" in (folder / "README.md").read_text(encoding="utf-8")
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    for part in ("10.1002/qua.24917", "flla.csv.gz", "flla_structures.jsonl.gz"):
+        assert part in readme
 
 
 # ------------------------------------------------------------------------------------------- where files are found
@@ -209,6 +281,31 @@ def test_without_anything_the_bundled_sample_is_used(registry, server, monkeypat
 def test_pinned_choice_has_no_stand_in(registry, server):
     with pytest.raises(DataUnavailableError, match="no route to host.*MATERIALS_DL_MIRROR"):
         load("oqmd", allow_stand_in=False)
+
+
+def test_structures_fall_back_on_the_bundled_ones(registry):
+    loaded = load("mp_structures")
+    assert (loaded.tier, loaded.name, loaded.rows) == ("bundled", "flla_structures", 3_938)
+    assert "could not be had" in loaded.notes[0] and "the bundled structures" in loaded.notes[1]
+
+
+def test_tasks_name_a_column_of_the_same_file(registry, monkeypatch):
+    text = (
+        b"composition,delta_e_ev_per_atom,volume_per_atom_a3,split_v2021_03\n"
+        b"ClNa,-2.1,22.5,test\nNNa,-0.5,,val\nFe2O3,-1.7,10.1,\nFe4O6,-1.9,10.3,\n"
+    )
+    zipped = gzip.compress(text, mtime=0)
+    put(registry / "mirror", "oqmd/oqmd_subset.csv.gz", zipped)
+    file = DataFile("oqmd/oqmd_subset.csv.gz", sha256=hashlib.sha256(zipped).hexdigest())
+    for name in ("oqmd_formation_enthalpy", "oqmd_volume"):
+        monkeypatch.setitem(datasets.DATASETS, name, dataclasses.replace(DATASETS[name], files=(file,)))
+    enthalpy, volume = load("oqmd_formation_enthalpy"), load("oqmd_volume")
+    assert enthalpy.frame["formula"].tolist() == ["ClNa", "NNa", "Fe2O3"]
+    assert enthalpy.frame["formation_energy_ev_per_atom"].tolist() == [-2.1, -0.5, -1.9]
+    assert enthalpy.frame["split"].tolist() == ["test", "val", "train"]
+    assert volume.frame["formula"].tolist() == ["ClNa", "Fe2O3"]
+    assert volume.frame["volume_per_atom_a3"].tolist() == pytest.approx([22.5, 10.2])
+    assert "oqmd_volume: 1 rows without volume_per_atom_a3: left out." in volume.notes
 
 
 def test_data_without_stand_in(registry):

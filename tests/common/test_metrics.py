@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from common.metrics import (
     absolute_error_quantile,
     bootstrap_interval,
+    classification_report,
     mean_absolute_deviation,
     mean_absolute_error,
     r2_score,
@@ -66,7 +67,7 @@ def test_properties(pair):
     mae = mean_absolute_error(y_true, y_pred)
     assert mae == mean_absolute_error(y_pred, y_true) >= 0
     assert mean_absolute_error(y_true, y_true) == 0
-    assert root_mean_squared_error(y_true, y_pred) >= mae * (1 - 1e-9)
+    assert root_mean_squared_error(y_true, y_pred) >= mae * (1 - 1e-9) - 1e-150  # squares below that are 0
     assert absolute_error_quantile(y_true, y_pred, 0.5) <= absolute_error_quantile(y_true, y_pred, 0.9)
     mean = np.full_like(y_true, np.mean(y_true))
     assert mean_absolute_deviation(y_true) == pytest.approx(mean_absolute_error(y_true, mean))
@@ -139,3 +140,59 @@ def test_bad_settings_are_refused(sample):
         bootstrap_interval(mean_absolute_error, *sample, num_resamples=0)
     with pytest.raises(ValueError, match="two different values"):
         r2_score([1.0, 1.0], [1.0, 2.0])
+
+
+# ------------------------------------------------------------------------------------------------------- classes
+
+
+@pytest.fixture(params=[2, 3, 5])
+def classes(request):
+    """Classes of unequal size, and float32 probabilities that are right more often than not."""
+    rng = np.random.default_rng(request.param)
+    y_true = rng.choice(request.param, 300, p=rng.dirichlet(np.full(request.param, 4.0)))
+    probability = rng.dirichlet(np.ones(request.param), 300) + 0.4 * np.eye(request.param)[y_true]
+    return y_true, (probability / probability.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_classification_against_scikit_learn(classes):
+    y_true, probability = classes
+    num_classes = probability.shape[1]
+    report = classification_report(y_true, probability)
+    predicted = probability.argmax(axis=1)
+    assert report["accuracy"] == sklearn.metrics.accuracy_score(y_true, predicted)
+    assert report["balanced_accuracy"] == sklearn.metrics.balanced_accuracy_score(y_true, predicted)
+    assert report["f1"] == sklearn.metrics.f1_score(y_true, predicted, average="macro")
+    assert report["n"] == 300
+    one_hot = np.eye(num_classes)[y_true]
+    assert report["log_loss"] == pytest.approx(-np.log((probability * one_hot).sum(axis=1)).mean(), rel=1e-5)
+    by_class = [
+        sklearn.metrics.roc_auc_score(y_true == number, probability[:, number]) for number in range(num_classes)
+    ]
+    assert report["roc_auc"] == pytest.approx(np.mean(by_class))
+
+
+def test_the_probability_of_class_1_is_enough(classes):
+    y_true, probability = classes
+    if probability.shape[1] == 2:
+        short, full = classification_report(y_true, probability[:, 1]), classification_report(y_true, probability)
+        assert short == pytest.approx(full, rel=1e-5)
+
+
+def test_classification_by_hand():
+    report = classification_report([0, 0, 0, 1], [0.2, 0.4, 0.9, 0.8])
+    assert report["accuracy"] == 0.75 and report["balanced_accuracy"] == pytest.approx((2 / 3 + 1) / 2)
+    assert report["f1"] == pytest.approx((0.8 + 2 / 3) / 2) and report["roc_auc"] == pytest.approx(2 / 3)
+
+
+def test_a_class_without_rows_has_no_ranking():
+    report = classification_report([0, 0, 1], np.array([[0.5, 0.3, 0.2], [0.2, 0.6, 0.2], [0.1, 0.8, 0.1]]))
+    assert report["roc_auc"] is None and report["accuracy"] == pytest.approx(2 / 3)
+    assert classification_report([1, 1], [0.9, 0.6])["roc_auc"] is None
+
+
+@pytest.mark.parametrize(
+    ("y_true", "probability"), [([], []), ([0, 1], [0.5]), ([0, 1], [0.5, np.nan]), ([[0], [1]], [0.5, 0.5])]
+)
+def test_classes_that_cannot_be_scored_are_refused(y_true, probability):
+    with pytest.raises(ValueError, match="a finite probability for each"):
+        classification_report(y_true, probability)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import networks
-from common.networks import Architecture, ArchitectureError, Stack, build, parse_architecture
+from common.networks import Architecture, ArchitectureError, InputScaling, Stack, build, parse_architecture
 from experiments.paper_values import paper_value
 
 ELEMNET = "1024x4D-512x3D-256x3D-128x3D-64x2-32x1-1"
@@ -198,3 +198,73 @@ def test_set_dropout_rate_returns_the_former_ones():
     assert networks.set_dropout_rate(model, [0.1, 0.2]) == [0, 0]
     with pytest.raises(ValueError, match="2 dropout rates"):
         networks.set_dropout_rate(model, [0.1])
+
+
+# ------------------------------------------------------------------------------- scaled inputs, heads and momentum
+
+
+def test_standard_scaling_is_that_of_scikit_learn():
+    from sklearn.preprocessing import StandardScaler
+
+    x = np.random.default_rng(0).normal([0, 5, -300], [1, 10, 1e-2], (500, 3))
+    scaling, theirs = InputScaling.fit("standard", x), StandardScaler().fit(x)
+    np.testing.assert_allclose(scaling.center, theirs.mean_, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(scaling.scale, theirs.scale_, rtol=1e-12)
+
+
+def test_scaling_by_the_maximum_is_that_of_scikit_learn():
+    from sklearn.preprocessing import MaxAbsScaler
+
+    x = np.random.default_rng(0).normal([0, 5, -300], [1, 10, 1e-2], (500, 3))
+    scaling = InputScaling.fit("maximum", x)
+    np.testing.assert_allclose((x - scaling.center) / scaling.scale, MaxAbsScaler().fit_transform(x), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["standard", "maximum"])
+@pytest.mark.parametrize("value", [0.0, 7.0, 1e-9, 68_059_520.0])
+def test_an_input_that_is_constant_but_for_rounding_is_not_blown_up(kind, value):
+    x = np.full((1_000, 1), value, np.float32)
+    x[::2] = np.nextafter(x[::2], np.float32(np.inf))
+    scaling = InputScaling.fit(kind, x)
+    assert np.abs((x + 0.1 - scaling.center) / scaling.scale).max() < 10 + abs(value)
+
+
+def test_without_scaling_there_is_none_and_an_unknown_kind_is_named():
+    assert InputScaling.fit("none", np.ones((3, 2))) is None
+    with pytest.raises(ValueError, match="'standard', 'maximum' or 'none'; received 'minmax'"):
+        InputScaling.fit("minmax", np.ones((3, 2)))
+
+
+def test_scaling_is_kept_in_the_network_and_in_its_file(tmp_path):
+    scaling = InputScaling(np.array([1.0, -200.0]), np.array([0.5, 1_000.0]))
+    scaled, plain = build("4x1-1", 2, input_scaling=scaling, seed=1), build("4x1-1", 2, seed=1)
+    x = np.array([[1.5, 800.0], [0.0, -200.0]], np.float32)
+    expected = np.asarray(plain(((x - scaling.center) / scaling.scale).astype(np.float32)))
+    np.testing.assert_allclose(np.asarray(scaled(x)), expected, rtol=1e-5)
+    assert scaled.count_params() == plain.count_params()
+    scaled.save(tmp_path / "scaled.keras")
+    loaded = keras.saving.load_model(tmp_path / "scaled.keras", safe_mode=True)
+    np.testing.assert_array_equal(np.asarray(loaded(x)), np.asarray(scaled(x)))
+
+
+@pytest.mark.parametrize(("activation", "width"), [("sigmoid", 1), ("softmax", 3)])
+def test_probabilities_are_those_of_the_linear_output(activation, width):
+    classifier, linear = (
+        build(f"4x1-{width}", 2, output_activation=activation, seed=1),
+        build(f"4x1-{width}", 2, seed=1),
+    )
+    x = np.random.default_rng(0).normal(size=(9, 2)).astype(np.float32)
+    logits = np.asarray(linear(x), np.float64)
+    exponent = np.exp(logits)
+    expected = 1 / (1 + 1 / exponent) if activation == "sigmoid" else exponent / exponent.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(np.asarray(classifier(x)), expected, rtol=1e-5)
+    assert classifier.layers[-1].name == "probability" and classifier.get_layer("output").units == width
+
+
+def test_momentum_is_the_share_of_the_moving_average_that_a_step_keeps():
+    model = build("4BAx1-1", 2, batch_norm_momentum=0.75)
+    norm = model.get_layer("stack1_block1_norm")
+    x = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
+    before_norm = np.asarray(model.get_layer("stack1_block1_dense")(x))
+    model(x, training=True)
+    np.testing.assert_allclose(np.asarray(norm.moving_mean), 0.25 * before_norm.mean(axis=0), rtol=1e-4, atol=1e-7)

@@ -1,6 +1,6 @@
 """Promise 4: a run killed with SIGKILL and started again ends with the same weights as one that was not.
 
-This file is also the program that is killed: ``python test_resume.py {network|elemnet} FOLDER NUM_CALLS``.
+This file is also the program that is killed: ``python test_resume.py {network|elemnet|irnet} FOLDER NUM_CALLS``.
 """
 
 import os
@@ -18,6 +18,8 @@ from common.checkpoint import CheckpointMismatchError
 from common.training import TrainingConfig
 from elemnet.config import ElemNetConfig
 from elemnet.train import run as run_elemnet
+from irnet.config import IRNetConfig
+from irnet.train import run as run_irnet
 
 # 41 rows of batch 4: 11 steps an epoch, in chunks of 3, 3, 3 and 2, with a checkpoint after each.
 SETTINGS = {"batch_size": 4, "checkpoint_seconds": 0.0, "learning_rate": 3e-3, "patience_epochs": None}
@@ -42,6 +44,16 @@ ELEMNET = ElemNetConfig(
     training=replace(ADAM, batch_size=64, max_epochs=3),
 )
 
+IRNET = IRNetConfig(
+    variant="16BARx1-8BARx1-1",
+    recipe="test",
+    data="flla",
+    inputs="EF",
+    target_scaling=True,
+    max_train_rows=600,
+    training=replace(ADAM, batch_size=64, max_epochs=3),
+)
+
 
 def rows() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
@@ -59,6 +71,13 @@ def train(folder: Path | None, config: TrainingConfig = FAST, identity: str = ""
 
 def train_elemnet(folder: Path | None):
     return run_elemnet(ELEMNET, folder, progress=False)
+
+
+def train_irnet(folder: Path | None):
+    return run_irnet(IRNET, folder, progress=False)
+
+
+TRAININGS = {"network": train, "elemnet": train_elemnet, "irnet": train_irnet}
 
 
 def small_chunks(patch) -> None:
@@ -137,11 +156,12 @@ def test_wherever_it_stops_the_run_ends_the_same(tmp_path, chunks, monkeypatch, 
         assert expected[1].stopped == "patience"
 
 
-def test_elemnet_killed_and_started_again_has_the_same_test_errors(tmp_path, chunks, monkeypatch):
+@pytest.mark.parametrize("what", ["elemnet", "irnet"])
+def test_a_model_killed_and_trained_again_has_the_same_test_errors(what, tmp_path, chunks):
     # chunks of one step: `max(1, 12 // 64)`; ten steps an epoch
-    run_and_be_killed("elemnet", tmp_path, 14)
+    run_and_be_killed(what, tmp_path, 14)
     assert not (tmp_path / "model.keras").exists()
-    resumed, whole = train_elemnet(tmp_path), train_elemnet(None)
+    resumed, whole = TRAININGS[what](tmp_path), TRAININGS[what](None)
     assert np.array_equal(resumed.test_predictions, whole.test_predictions)
     assert resumed.test_report == whole.test_report
     assert_same((resumed.predictor.model, resumed.training), (whole.predictor.model, whole.training))
@@ -228,4 +248,4 @@ if __name__ == "__main__":
     what, folder, num_calls = sys.argv[1:]
     small_chunks(setattr)
     call_after(int(num_calls), lambda: os.kill(os.getpid(), signal.SIGKILL), setattr)
-    {"network": train, "elemnet": train_elemnet}[what](Path(folder))
+    TRAININGS[what](Path(folder))

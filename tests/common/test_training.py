@@ -80,6 +80,25 @@ def test_fit_equals_keras_fit(rows, changes):
     assert result.stopped == "max_epochs" and result.history["epoch"].tolist() == [1, 2]
 
 
+def test_l2_is_the_regulariser_of_keras(rows):
+    """Against kernels that carry `keras.regularizers.L2`, in the weights and in the loss."""
+    config = dataclasses.replace(CONFIG, shuffle=False, restore_best=False, optimizer="sgd", l2=0.03)
+    ours, theirs = network("16x2-8x1-1"), network("16x2-8x1-1")
+    for layer in theirs.layers:
+        if isinstance(layer, keras.layers.Dense):
+            layer.kernel_regularizer = layer.kernel.regularizer = keras.regularizers.L2(0.03)
+    result = training.fit(ours, rows, rows, config, progress=False)
+    theirs.compile(make_optimizer(config, 6), loss="mae")
+    x, y = rows
+    log = theirs.fit(x, y[:, None], batch_size=8, epochs=2, shuffle=False, verbose=0)
+    for ours_w, theirs_w in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(ours_w, theirs_w, atol=1e-5, rtol=1e-5)
+    np.testing.assert_allclose(result.history["train_loss"], log.history["loss"], rtol=1e-4)
+    without = network("16x2-8x1-1")
+    training.fit(without, rows, rows, dataclasses.replace(config, l2=0.0), progress=False)
+    assert not same(ours, without)
+
+
 def test_shuffled_epochs_take_every_row_once_in_a_new_order(rows, monkeypatch):
     seen = []
     make = backend.make_chunk_runner
@@ -127,6 +146,17 @@ def test_the_rate_warms_up_then_falls_as_a_cosine(warmup_epochs):
         assert float(schedule(step)) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("warmup_epochs", [0, 1, 2.5])
+def test_the_rate_warms_up_and_stays(warmup_epochs):
+    config = dataclasses.replace(CONFIG, schedule="warmup", warmup_epochs=warmup_epochs, learning_rate=0.5)
+    schedule = make_optimizer(config, steps_per_epoch=4)._learning_rate
+    warmup = max(1, 4 * warmup_epochs)
+    assert float(schedule(0)) == pytest.approx(0.5 / warmup)  # the first step already moves
+    for step in range(0, 60, 3):
+        low = 0.5 / warmup
+        assert float(schedule(step)) == pytest.approx(low + (0.5 - low) * min(1, step / warmup), abs=1e-6)
+
+
 @pytest.mark.parametrize("changes", [{"optimizer": "adagrad"}, {"schedule": "step"}])
 def test_unknown_settings_are_named(changes):
     with pytest.raises(ValueError, match=str(*changes.values())):
@@ -150,6 +180,29 @@ def test_early_stopping_by_epochs_hands_back_the_best_weights(rows, opposite):
     assert result.best_epoch == 1 and result.best_validation == result.history["validation_mae"].min()
     fit(one_epoch, rows, opposite, max_epochs=1)
     assert same(model, one_epoch)  # moving mean and variance included
+
+
+def test_the_loss_may_decide_on_the_best_weights():
+    """A classifier that grows too sure: the mean error still falls while the cross entropy rises."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 5)).astype(np.float32)
+    y = (rng.random(60) < 0.5).astype(np.float32)  # nothing to learn but the training rows themselves
+    settings = {"loss": "binary_crossentropy", "max_epochs": 40, "learning_rate": 0.03}
+    model = network("32x2-1", output_activation="sigmoid")
+    result = fit(model, (x[:40], y[:40]), (x[40:], y[40:]), monitor="loss", **settings)
+    history = result.history
+    assert result.best_validation == history["validation_loss"].min()
+    assert result.best_epoch == 1 + history["validation_loss"].idxmin() < 40
+    theirs = keras.losses.BinaryCrossentropy()(y[40:, None], model(x[40:]))
+    assert float(theirs) == pytest.approx(result.best_validation, rel=1e-4)
+    by_mae = fit(network("32x2-1", output_activation="sigmoid"), (x[:40], y[:40]), (x[40:], y[40:]), **settings)
+    assert by_mae.best_validation == by_mae.history["validation_mae"].min()
+    assert "validation_loss" not in by_mae.history
+
+
+def test_an_unknown_monitor_is_named(rows):
+    with pytest.raises(ValueError, match="'mae' or 'loss'; received 'accuracy'"):
+        fit(network(), rows, monitor="accuracy")
 
 
 def test_early_stopping_by_steps(rows, opposite):
@@ -249,6 +302,13 @@ def test_the_collapse_alarm_rings_below_one_per_cent(spread, raises):
             check_not_collapsed(5 + spread * target, target)
     else:
         check_not_collapsed(5 + spread * target, target)
+
+
+def test_one_collapsed_output_among_several_rings_the_alarm():
+    target = np.random.default_rng(0).normal(size=(100, 2))
+    check_not_collapsed(target, target)
+    with pytest.raises(CollapsedTrainingError):
+        check_not_collapsed(target * [1, 0.001], target)
 
 
 def test_one_value_of_the_target_is_no_collapse():
