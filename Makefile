@@ -13,7 +13,7 @@ export MATERIALS_DL_MIRROR ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chapter3 weights test lint bench report clean
+.PHONY: help setup chapter3 chapter4 weights test lint bench report clean
 
 ## help: explain every target
 help:
@@ -34,6 +34,10 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 ## chapter3: train ElemNet, make its tables and figures in results/chapter3 (PROFILE=cpu: under 45 minutes on 2 cores)
 chapter3: setup
 	$(BIN)/python -m experiments.chapter3 --profile $(PROFILE)
+
+## chapter4: train Plain, SRNet, IRNet and SIPFENN, make their tables and figures in results/chapter4 (cpu: under an hour)
+chapter4: setup
+	$(BIN)/python -m experiments.chapter4 --profile $(PROFILE)
 
 ## weights: train the shipped ElemNet weights anew into elemnet/weights (about an hour on 2 cores)
 weights: setup

@@ -17,42 +17,19 @@ Examples:
     >>> elemnet.predict(["NaCl", "Fe2O3"])  # doctest: +SKIP
 """
 
-import importlib
-import sys
-import types
+from common.lazy import make_lazy
 
-# Public name -> where it lives and what it is called there. Loaded at first use, because importing Keras takes seconds
-# that `elemnet --help` should not.
-_PUBLIC = {
-    "RECIPES": ("elemnet.config", "RECIPES"),
-    "ElemNetConfig": ("elemnet.config", "ElemNetConfig"),
-    "build_elemnet": ("elemnet.model", "build_elemnet"),
-    "depth_family": ("elemnet.model", "depth_family"),
-    "Predictor": ("elemnet.predict", "Predictor"),
-    "load_pretrained": ("elemnet.predict", "load_pretrained"),
-    "predict": ("elemnet.predict", "predict"),
-    "predict_file": ("elemnet.predict", "predict_file"),
-    "train": ("elemnet.train", "run"),
-}
-__all__ = list(_PUBLIC)
-
-
-class _Package(types.ModuleType):
-    """``elemnet.predict`` and ``elemnet.train`` are functions; the import of the modules of the same names would
-    otherwise put the modules in their places."""
-
-    def __getattr__(self, name: str):
-        if name not in _PUBLIC:
-            raise AttributeError(f"module 'elemnet' has no attribute {name!r}")
-        module, attribute = _PUBLIC[name]
-        return getattr(importlib.import_module(module), attribute)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _PUBLIC and isinstance(value, types.ModuleType)):
-            super().__setattr__(name, value)
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *__all__})
-
-
-sys.modules[__name__].__class__ = _Package
+__all__ = make_lazy(
+    __name__,
+    {
+        "RECIPES": ("elemnet.config", "RECIPES"),
+        "ElemNetConfig": ("elemnet.config", "ElemNetConfig"),
+        "build_elemnet": ("elemnet.model", "build_elemnet"),
+        "depth_family": ("elemnet.model", "depth_family"),
+        "Predictor": ("elemnet.predict", "Predictor"),
+        "load_pretrained": ("elemnet.predict", "load_pretrained"),
+        "predict": ("elemnet.predict", "predict"),
+        "predict_file": ("elemnet.predict", "predict_file"),
+        "train": ("elemnet.train", "run"),
+    },
+)

@@ -1,24 +1,15 @@
 """The command line of ElemNet: ``elemnet train`` and ``elemnet predict``."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from common.command_line import fail, note, print_answers, print_summary
 from common.quiet import native_stderr_silenced
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False, help=__doc__)
-error_console = Console(stderr=True)
-
-
-def _fail(message: object) -> typer.Exit:
-    error_console.print(f"[bold red]error:[/] {escape(str(message))}", highlight=False, soft_wrap=True)
-    return typer.Exit(code=2)
 
 
 @app.command()
@@ -42,14 +33,14 @@ def predict(
     The output keeps every row and column of the input and adds formation_energy_ev_per_atom, status and reason.
     """
     if bool(formulas) == (input_file is not None):
-        raise _fail("Give formulas, or a table with --input: one of the two. `elemnet predict --help` has examples.")
+        raise fail("Give formulas, or a table with --input: one of the two. `elemnet predict --help` has examples.")
     if (input_file is None) != (output_file is None):
-        raise _fail("--input and --output belong together.")
+        raise fail("--input and --output belong together.")
     with native_stderr_silenced():
         from common import backend
         from common.artifacts import ArtifactError
         from common.tables import TableError
-        from elemnet.predict import load_pretrained, predict_file
+        from elemnet.predict import ENERGY, ENERGY_SD, load_pretrained, predict_file
 
         backend.start_devices()
 
@@ -61,40 +52,16 @@ def predict(
         else:
             table = load_pretrained(model).predict(formulas or [], mc_samples=mc_samples)
     except (ArtifactError, TableError, ValueError, OSError) as error:
-        raise _fail(error) from error
+        raise fail(error) from error
     if mc_samples and (warning := load_pretrained(model).mc_warning):
-        error_console.print(f"[bold yellow]note:[/] {escape(warning)}", highlight=False, soft_wrap=True)
-    num_bad = int((table["status"] != "ok").sum())
-    if input_file is None:
-        _print_table(table)
+        note(warning)
+    if output_file is None:
+        headings = {ENERGY: "formation energy (eV/atom)", ENERGY_SD: "sd"}
+        print_answers(table, "formula", headings)
     else:
-        reasons = table.loc[table["status"] != "ok", "reason"].value_counts()
-        print(
-            f"{len(table):,} rows written to {output_file}: {len(table) - num_bad:,} ok, {num_bad:,} without an answer."
-        )
-        for reason, count in reasons.head(5).items():
-            print(f"  {count:,} x {reason}")
-        if len(reasons) > 5:
-            print(f"  and {len(reasons) - 5:,} other reasons; see the column reason.")
-    if strict and num_bad:
+        print_summary(table["status"], table["reason"], output_file)
+    if strict and (table["status"] != "ok").any():
         raise typer.Exit(code=1)
-
-
-def _print_table(table) -> None:
-    from elemnet.predict import ENERGY, ENERGY_SD
-
-    rich_table = Table()
-    rich_table.add_column("formula")
-    rich_table.add_column("formation energy (eV/atom)", justify="right")
-    if ENERGY_SD in table:
-        rich_table.add_column("sd", justify="right")
-    rich_table.add_column("status")
-    rich_table.add_column("reason")
-    for row in table.to_dict("records"):
-        numbers = [f"{row[name]:.4f}" if row["status"] == "ok" else "-" for name in (ENERGY, ENERGY_SD) if name in row]
-        formula = escape(row["formula"]) or "''"
-        rich_table.add_row(formula, *numbers, row["status"], escape(row["reason"]))
-    Console(width=None if sys.stdout.isatty() else 160).print(rich_table)
 
 
 @app.command()
@@ -146,9 +113,9 @@ def train(
         devices = backend.start_devices()
 
     if export is not None and export.suffix != ".keras":
-        raise _fail(f"Expected --export NAME.keras; received {export}.")
+        raise fail(f"Expected --export NAME.keras; received {export}.")
     if recipe is not None and recipe not in RECIPES:
-        raise _fail(f"Expected --recipe {' or '.join(RECIPES)}; received {recipe!r}.")
+        raise fail(f"Expected --recipe {' or '.join(RECIPES)}; received {recipe!r}.")
 
     def configured(config: ElemNetConfig) -> ElemNetConfig:
         config = replace(
@@ -179,7 +146,7 @@ def train(
         if export is not None:
             artifacts.save(export, result.predictor.model, result.card)
     except KeyboardInterrupt:
-        raise _fail(f"interrupted; the same command goes on from the last checkpoint in {output}.") from None
+        raise fail(f"interrupted; the same command goes on from the last checkpoint in {output}.") from None
     except (
         artifacts.ArtifactError,
         datasets.CorruptDataError,
@@ -192,7 +159,7 @@ def train(
         RuntimeError,
         OSError,
     ) as error:
-        raise _fail(error) from error
+        raise fail(error) from error
     label = " (protocol paper: these test rows also chose the weights)" if protocol == "paper" else ""
     print(
         f"{result.data.loaded.name}: {len(result.data.train):,} training rows, test MAE "

@@ -17,15 +17,6 @@ def elemnet(tiny_model):
     return run
 
 
-def assert_one_line_error(result, *words):
-    assert result.exit_code == 2, result.output
-    assert isinstance(result.exception, SystemExit)  # no traceback
-    lines = result.stderr.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("error:") and "Traceback" not in result.output
-    for word in words:
-        assert word in lines[0]
-
-
 # -------------------------------------------------------------------------------------------------------- predict
 
 
@@ -57,33 +48,33 @@ def test_monte_carlo_dropout_is_shown(elemnet):
     assert result.exit_code == 0 and "sd" in result.stdout
 
 
-def test_neither_or_both_kinds_of_input(elemnet, tmp_path):
-    assert_one_line_error(elemnet("predict"), "--input")
+def test_neither_or_both_kinds_of_input(elemnet, tmp_path, refused):
+    refused(elemnet("predict"), "--input")
     files = ("--input", tmp_path / "in.csv", "--output", tmp_path / "out.csv")
-    assert_one_line_error(elemnet("predict", "NaCl", *files), "one of the two")
-    assert_one_line_error(elemnet("predict", "--input", tmp_path / "in.csv"), "--output")
+    refused(elemnet("predict", "NaCl", *files), "one of the two")
+    refused(elemnet("predict", "--input", tmp_path / "in.csv"), "--output")
 
 
-def test_what_cannot_be_predicted_is_one_line(elemnet, tmp_path, tiny_model_without_dropout):
+def test_what_cannot_be_predicted_is_one_line(elemnet, tmp_path, tiny_model_without_dropout, refused):
     (tmp_path / "in.csv").write_text("composition\nNaCl\n")
     files = ("--input", tmp_path / "in.csv", "--output", tmp_path / "out.csv")
-    assert_one_line_error(elemnet("predict", *files), "no column 'formula'", "composition")
+    refused(elemnet("predict", *files), "no column 'formula'", "composition")
     assert not (tmp_path / "out.csv").exists()
-    assert_one_line_error(elemnet("predict", "--input", tmp_path / "none.csv", *files[2:]), "does not exist")
-    assert_one_line_error(elemnet("predict", "NaCl", "--model", tmp_path / "no.keras", model=False), "does not exist")
+    refused(elemnet("predict", "--input", tmp_path / "none.csv", *files[2:]), "does not exist")
+    refused(elemnet("predict", "NaCl", "--model", tmp_path / "no.keras", model=False), "does not exist")
     plain = ("--model", tiny_model_without_dropout, "--mc-samples", 3)
-    assert_one_line_error(elemnet("predict", "NaCl", *plain, model=False), "no dropout")
+    refused(elemnet("predict", "NaCl", *plain, model=False), "no dropout")
     (tmp_path / "bad.keras").write_text("x")
     (tmp_path / "bad.json").write_text("{}")
-    assert_one_line_error(elemnet("predict", "NaCl", "--model", tmp_path / "bad.keras", model=False), "lacks name")
+    refused(elemnet("predict", "NaCl", "--model", tmp_path / "bad.keras", model=False), "lacks name")
 
 
 @pytest.mark.parametrize("text", ["NaCl[/b]", "Na[red]Cl", "[/]"])
-def test_brackets_of_users_are_not_read_as_markup(elemnet, tmp_path, text):
+def test_brackets_of_users_are_not_read_as_markup(elemnet, tmp_path, text, refused):
     result = elemnet("predict", text)
     assert result.exit_code == 0 and text in result.stdout
     files = ("--input", f"{tmp_path}/{text}", "--output", tmp_path / "out.csv")
-    assert_one_line_error(elemnet("predict", *files), text)
+    refused(elemnet("predict", *files), text)
 
 
 # ---------------------------------------------------------------------------------------------------------- train
@@ -91,7 +82,7 @@ def test_brackets_of_users_are_not_read_as_markup(elemnet, tmp_path, text):
 TINY = ("--data", "flla", "--architecture", "16x1D-8x1-1", "--epochs", 2, "--max-train-rows", 400)
 
 
-def test_training_saves_and_exports_a_model_that_predicts(elemnet, tmp_path):
+def test_training_saves_and_exports_a_model_that_predicts(elemnet, tmp_path, refused):
     exported = tmp_path / "exported" / "mine.keras"
     result = elemnet("train", *TINY, "--output", tmp_path / "run", "--export", exported)
     assert result.exit_code == 0, result.output
@@ -104,7 +95,7 @@ def test_training_saves_and_exports_a_model_that_predicts(elemnet, tmp_path):
     again = elemnet("train", *TINY, "--output", tmp_path / "run")  # had finished: comes back at once
     assert again.exit_code == 0 and again.stdout == result.stdout
     other = elemnet("train", *TINY, "--output", tmp_path / "run", "--seed", 1)
-    assert_one_line_error(other, "other settings, seed or data")
+    refused(other, "other settings, seed or data")
 
 
 @pytest.mark.parametrize(
@@ -120,12 +111,12 @@ def test_training_saves_and_exports_a_model_that_predicts(elemnet, tmp_path):
     ],
     ids=lambda value: value[-1] if value[0].startswith("--") else "",
 )
-def test_what_cannot_be_trained_is_one_line(elemnet, tmp_path, arguments, words):
-    assert_one_line_error(elemnet("train", "--output", tmp_path / "run", *arguments), *words)
+def test_what_cannot_be_trained_is_one_line(elemnet, tmp_path, arguments, words, refused):
+    refused(elemnet("train", "--output", tmp_path / "run", *arguments), *words)
     assert not (tmp_path / "run" / "model.keras").exists()
 
 
-def test_a_table_of_the_user_that_lacks_a_column(elemnet, tmp_path):
+def test_a_table_of_the_user_that_lacks_a_column(elemnet, tmp_path, refused):
     (tmp_path / "my.csv").write_text("formula,energy\nNaCl,1\n")
     result = elemnet("train", "--output", tmp_path / "run", "--data", tmp_path / "my.csv")
-    assert_one_line_error(result, "formation_energy_ev_per_atom", "energy")
+    refused(result, "formation_energy_ev_per_atom", "energy")

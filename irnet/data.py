@@ -1,0 +1,167 @@
+"""Rows of chapter 4: loaded, cleaned, split and turned into attributes."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common import cleaning, datasets, splits
+from common.composition import composition_keys, encode
+from common.elements import ELEMENTS
+from common.readers import LoadedDataset
+from common.rows import Rows, assign_splits
+from common.structure_tables import structures
+from irnet import inputs as irnet_inputs
+from irnet.config import IRNetConfig
+
+
+@dataclass(frozen=True)
+class IRNetData:
+    """All that a training needs.
+
+    Attributes:
+        train: Rows whose errors are minimised; ``y`` is ``(n,)`` for one target, ``(n, num_targets)`` for several.
+        validation: Rows that decide when to stop; the test rows under protocol ``paper``.
+        test: Rows scored once.
+        labels: Names of the input columns.
+        elements: Symbols that occur in training rows.
+        counts: Rows left out, by reason.
+        loaded: Where the table came from.
+    """
+
+    train: Rows
+    validation: Rows
+    test: Rows
+    labels: tuple[str, ...]
+    elements: tuple[str, ...]
+    counts: dict[str, int]
+    loaded: LoadedDataset
+
+
+def load(
+    config: IRNetConfig,
+    *,
+    loaded: LoadedDataset | None = None,
+    cache_dir: Path | None = None,
+    num_processes: int | None = None,
+    progress: bool = False,
+) -> IRNetData:
+    """Load and prepare the rows of a config.
+
+    Composition tables are cleaned as in chapter 3: unknown elements and pure elements are left out, and of a
+    composition with several rows the lowest target stays. Structure tables keep their polymorphs, and their splits
+    never part them. Energies beyond 5 sigma of the training rows are dropped. Rows without attributes are counted.
+
+    Args:
+        config: Data, targets, inputs and protocol.
+        loaded: The table, where it is at hand already or its splits are of one's own making.
+        cache_dir: Keeps attributes of structures.
+        num_processes: Structures featurised at a time; ``None`` for one on each core.
+        progress: Show a bar while structures are featurised.
+
+    Raises:
+        ValueError: If columns are missing, the classes are not 0, 1, ..., or too few rows are left.
+        LeakageError: If a row is in two splits.
+        DataUnavailableError, CorruptDataError: See ``common.datasets``.
+    """
+    if loaded is None:
+        loaded = datasets.load_table(config.data, allow_stand_in=config.allow_stand_in)
+    frame = loaded.frame
+    if missing := [name for name in config.targets if name not in frame]:
+        raise ValueError(f"Expected a column {missing[0]!r} in {loaded.name}; received {', '.join(frame.columns)}.")
+    frame, counts = _clean(frame, config)
+    if frame.empty:
+        raise ValueError(f"{loaded.name} has no row left after cleaning: {counts}.")
+    if config.needs_structure:
+        check_has_structures(frame, config.inputs, loaded.name)
+        featurized = irnet_inputs.of_structures(
+            config.inputs, structures(frame), cache_dir=cache_dir, num_processes=num_processes, progress=progress
+        )
+    else:
+        featurized = irnet_inputs.of_formulas(config.inputs, frame["formula"])
+    has_attributes = featurized.ok & np.isfinite(featurized.attributes).all(axis=1)
+    counts["no attributes"] = int((~has_attributes).sum())
+    frame = frame[has_attributes].reset_index(drop=True)
+    x = featurized.attributes[has_attributes].astype(np.float32)
+    y = frame[list(config.targets)].to_numpy(np.float64)
+    y = y[:, 0] if len(config.targets) == 1 else y
+    if config.num_classes:
+        _check_classes(y, config)
+    split = assign_splits(
+        frame["split"],
+        protocol=config.protocol,
+        validation_fraction=config.validation_fraction,
+        seed=config.training.seed,
+    )
+    kept = np.ones(len(frame), bool)
+    for target in config.targets if not config.num_classes else ():
+        if "energy" in target and (split == "train").any():  # of gaps and the like the tail is the interesting part
+            inside, outliers = cleaning.drop_outliers(frame, split == "train", target=target)
+            kept &= frame.index.isin(inside.index)
+            counts |= {f"{target} {reason}": count for reason, count in outliers.items()}
+
+    def rows(name: str) -> Rows:
+        where = np.flatnonzero(kept & (split == name))
+        return Rows(frame.iloc[where], x[where], y[where])
+
+    train, test = rows("train"), rows("test")
+    validation = test if config.protocol == "paper" else rows("val")
+    parts = {"training": train, "validation": validation, "test": test}
+    for name, part in parts.items():
+        if len(part) == 0:
+            raise ValueError(
+                f"{loaded.name} leaves no {name} row: {len(loaded.frame)} rows read, left out {counts}. Give more rows."
+            )
+    distinct = {name: part for name, part in parts.items() if config.protocol != "paper" or name != "validation"}
+    splits.check_disjoint(**{name: _row_keys(part) for name, part in distinct.items()})
+    seed = config.training.seed
+    train, test = train.draw(config.max_train_rows, seed), test.draw(config.max_test_rows, seed)
+    if config.protocol == "paper":
+        validation = test
+    return IRNetData(
+        train, validation, test, irnet_inputs.labels(config.inputs), _elements(train.frame), counts, loaded
+    )
+
+
+def check_has_structures(frame: pd.DataFrame, inputs: str, name: str) -> None:
+    """Raise a ValueError that names the remedy where a table is of compositions alone."""
+    if "species" not in frame:
+        raise ValueError(
+            f"Expected structures (columns species, lattice, frac) in {name} for inputs {inputs}; received "
+            f"{', '.join(map(str, frame.columns))}. Take a data set of structures, or inputs C."
+        )
+
+
+def _clean(frame: pd.DataFrame, config: IRNetConfig) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Rows with all targets, numbered from 0, and the counts of those left out by reason."""
+    values = frame[list(config.targets)].to_numpy(np.float64)
+    has_targets = np.isfinite(values).all(axis=1)
+    counts = {"missing target": int((~has_targets).sum())}
+    frame = frame[has_targets].reset_index(drop=True)
+    if config.needs_structure:
+        return frame, counts
+    cleaned = cleaning.clean_compositions(frame, target=config.targets[0])
+    return cleaned.frame, counts | {reason: n for reason, n in cleaned.counts.items() if reason != "missing target"}
+
+
+def _check_classes(y: np.ndarray, config: IRNetConfig) -> None:
+    allowed = set(range(config.num_classes))
+    if not set(np.unique(y)) <= allowed:
+        raise ValueError(
+            f"Expected the classes {sorted(allowed)} in column {config.targets[0]!r}; received "
+            f"{np.unique(y)[:5].tolist()}."
+        )
+
+
+def _row_keys(rows: Rows) -> np.ndarray:
+    """(n,) uint64: equal for rows of equal composition and equal inputs, whatever their targets."""
+    compositions = composition_keys(encode(rows.frame["formula"], ELEMENTS).fractions)
+    digests = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows.x)
+    return compositions ^ np.frombuffer(digests, np.uint64)
+
+
+def _elements(frame: pd.DataFrame) -> tuple[str, ...]:
+    seen = np.nansum(encode(frame["formula"], ELEMENTS).fractions, axis=0) > 0
+    return tuple(np.asarray(ELEMENTS)[seen])

@@ -1,0 +1,210 @@
+"""Training of chapter 4's networks: rows in, a model with its card and its errors on the test rows out."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from common import artifacts, backend, metrics, networks, provenance, splits
+from common.training import TrainingResult, fit
+from common.training_config import TrainingConfig
+from irnet import data as irnet_data
+from irnet.config import IRNetConfig
+from irnet.model import build_irnet, fold_target_scaling
+from irnet.predict import Predictor
+
+LIMITS = (
+    "Answers for materials like the training rows of its card: elements and structure types that are rare there come "
+    "with larger errors. Energies are those of DFT at 0 K."
+)
+CITATION = (
+    "Jha et al., KDD 2019, 2385, doi:10.1145/3292500.3330703; Jha et al., Sci. Rep. 11, 4244 (2021), "
+    "doi:10.1038/s41598-021-83193-1"
+)
+
+
+@dataclass(frozen=True)
+class IRNetResult:
+    """What a training hands back.
+
+    Attributes:
+        predictor: The trained network.
+        data: The rows it was trained, validated and tested on.
+        training: Learning curve and times; errors in the unit of a single target, of scaled targets for several.
+        validation_mae: On the validation rows, in the unit of the target (mean over targets; of probabilities for
+            classes).
+        test_predictions: ``(n_test,)``, or ``(n_test, num_outputs)`` for several outputs, in the order of
+            ``data.test``.
+        test_report: By target, ``metrics.regression_report`` or ``metrics.classification_report`` on the test rows.
+        card: The model card.
+    """
+
+    predictor: Predictor
+    data: irnet_data.IRNetData
+    training: TrainingResult
+    validation_mae: float
+    test_predictions: np.ndarray
+    test_report: dict[str, dict]
+    card: dict
+
+
+def run(
+    config: IRNetConfig,
+    folder: Path | str | None = None,
+    *,
+    data: irnet_data.IRNetData | None = None,
+    progress: bool = True,
+) -> IRNetResult:
+    """Train a network of chapter 4.
+
+    The same call on the same ``folder`` goes on where a killed one stopped, and ends with the same weights.
+
+    Args:
+        config: Variant, data, inputs and protocol.
+        folder: Keeps checkpoint, learning curve, split and the finished ``model.keras`` with its card; ``None`` keeps
+            nothing.
+        data: Rows prepared already by ``irnet.data.load`` for this config.
+        progress: Show a bar, or one line an epoch where there is no terminal.
+
+    Raises:
+        CollapsedTrainingError, DivergedTrainingError, CheckpointMismatchError: See ``common.training``.
+        DataUnavailableError, CorruptDataError: See ``common.datasets``.
+    """
+    folder = None if folder is None else Path(folder)
+    data = data if data is not None else irnet_data.load(config, progress=progress)
+    settings = _training_config(config)
+    backend.make_deterministic(settings.seed)
+    input_scaling = networks.InputScaling.fit(config.input_scaling, data.train.x)
+    model, strategy = backend.build_for(
+        settings, lambda: build_irnet(config, len(data.labels), input_scaling=input_scaling)
+    )
+    made_with = provenance.collect_provenance()  # of the code that starts, whatever the checkout becomes meanwhile
+    center, scale = _target_scaling(config, data.train.y)
+    training = fit(
+        model,
+        (data.train.x, (_as_outputs(config, data.train.y) - center) / scale),
+        (data.validation.x, (_as_outputs(config, data.validation.y) - center) / scale),
+        settings,
+        folder=folder,
+        # what neither the settings of the training nor the shapes of the weights tell
+        identity=f"{config.variant} {config.inputs} {config.input_scaling} {config.kernel_initializer} "
+        f"{config.batch_norm_momentum} {config.protocol}",
+        strategy=strategy,
+        progress=progress,
+    )
+    if config.target_scaling and not config.num_classes:
+        fold_target_scaling(model, center, scale)
+        training = _in_units(training, scale, config)
+    predictor = Predictor(model, _card(config, data, training, made_with))
+    validation_mae = float(
+        np.abs(predictor.predict_attributes(data.validation.x) - _as_outputs(config, data.validation.y)).mean()
+    )
+    predicted = predictor.predict_attributes(data.test.x)  # (n_test, num_outputs)
+    report = _report(config, data.test.y, predicted)
+    predictor.card["metrics"] |= {"validation_mae": validation_mae, "test": report}
+    if folder is not None:  # only now: a folder that holds another run stays as it is
+        splits.save_ids(folder / "split.json", _split_ids(data))
+        artifacts.save(folder / "model.keras", model, predictor.card)
+    return IRNetResult(
+        predictor,
+        data,
+        training,
+        validation_mae,
+        predicted[:, 0] if predicted.shape[1] == 1 else predicted,
+        report,
+        predictor.card,
+    )
+
+
+def _training_config(config: IRNetConfig) -> TrainingConfig:
+    """The config's own, with the cross entropy where classes are to be told apart."""
+    if not config.num_classes:
+        return config.training
+    loss = "binary_crossentropy" if config.num_classes == 2 else "categorical_crossentropy"
+    return dataclasses.replace(config.training, loss=loss, monitor="loss")
+
+
+def _as_outputs(config: IRNetConfig, y: np.ndarray) -> np.ndarray:
+    """``(n, num_outputs)`` as the network puts them out: three and more classes one-hot."""
+    if config.num_classes > 2:
+        return np.eye(config.num_classes)[y.astype(int)]
+    return y.reshape(len(y), -1)
+
+
+def _target_scaling(config: IRNetConfig, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the training targets, or 0 and 1; ``(num_outputs,)`` each."""
+    y = _as_outputs(config, y)
+    if config.num_classes or not config.target_scaling:
+        return np.zeros(y.shape[1]), np.ones(y.shape[1])
+    deviation = y.std(axis=0)
+    if (deviation == 0).any():
+        raise ValueError(
+            f"Expected targets that vary; {config.targets[int(np.argmin(deviation))]!r} is constant in training rows."
+        )
+    return y.mean(axis=0), deviation
+
+
+def _in_units(training: TrainingResult, scale: np.ndarray, config: IRNetConfig) -> TrainingResult:
+    """The learning curve of a single target in its unit."""
+    if len(scale) > 1 or config.training.loss != "mae":
+        return training
+    factor = float(scale[0])
+    errors = {name: training.history[name] * factor for name in ("train_loss", "validation_mae")}
+    return dataclasses.replace(
+        training, history=training.history.assign(**errors), best_validation=training.best_validation * factor
+    )
+
+
+def _report(config: IRNetConfig, y: np.ndarray, predicted: np.ndarray) -> dict[str, dict]:
+    if config.num_classes:
+        probability = predicted[:, 0] if config.num_classes == 2 else predicted
+        return {config.targets[0]: metrics.classification_report(y.astype(int), probability)}
+    columns = y.reshape(len(y), -1)
+    return {
+        target: metrics.regression_report(columns[:, number], predicted[:, number])
+        for number, target in enumerate(config.targets)
+    }
+
+
+def _split_ids(data: irnet_data.IRNetData) -> dict[str, list]:
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    column = "structure_id" if "structure_id" in data.train.frame else "formula"
+    return {name: rows.frame[column].tolist() for name, rows in parts.items()}
+
+
+def _card(
+    config: IRNetConfig,
+    data: irnet_data.IRNetData,
+    training: TrainingResult,
+    made_with: provenance.Provenance,
+) -> dict:
+    curve = training.history[["epoch", "train_loss", "validation_mae"]].round(5)
+    return {
+        "name": config.variant,
+        "architecture": config.variant,
+        "elements": list(data.elements),
+        "target": config.targets[0],
+        "targets": list(config.targets),
+        "num_classes": config.num_classes,
+        "unit": "as the column's name says",
+        "inputs": config.inputs,
+        "recipe": config.recipe,
+        "protocol": config.protocol,
+        "training": dataclasses.asdict(config.training),
+        "training_seconds": round(training.seconds, 1),
+        "data": {
+            "name": data.loaded.name,
+            "tier": data.loaded.tier,
+            "files": data.loaded.files,
+            "rows_train": len(data.train),
+            "rows_validation": len(data.validation),
+            "rows_test": len(data.test),
+            "left_out": data.counts,
+        },
+        "metrics": {"best_epoch": training.best_epoch},
+        "learning_curve": curve.to_dict("list"),
+        "limits": LIMITS,
+        "citation": CITATION,
+        "made_with": dataclasses.asdict(made_with),
+    }
