@@ -8,11 +8,12 @@ The entries are in `common.composition_sets` and `common.structure_sets`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from common.composition_sets import COMPOSITION_SETS
 from common.fetch import CorruptDataError, DataFile, DataUnavailableError, fetch
-from common.readers import Dataset, LoadedDataset, load_user_file
+from common.readers import TARGET, Dataset, LoadedDataset, load_user_file
 from common.structure_sets import STRUCTURE_SETS
 from common.structure_tables import structures
 
@@ -65,8 +66,8 @@ def load(name: str, *, data_dir: str | Path | None = None, allow_stand_in: bool 
     return LoadedDataset(frame, dataset.name, dataset.tier, len(frame), files, [*notes, *dataset.notes])
 
 
-def load_table(name: str, *, allow_stand_in: bool = True) -> LoadedDataset:
-    """A registered data set by name, or the user's own table by path.
+def load_table(name: str, *, targets: Sequence[str] = (TARGET,), allow_stand_in: bool = True) -> LoadedDataset:
+    """A registered data set by name, or the user's own table, with the targets wanted of it, by path.
 
     Raises:
         ValueError: If it is neither.
@@ -76,7 +77,7 @@ def load_table(name: str, *, allow_stand_in: bool = True) -> LoadedDataset:
         return load(name, allow_stand_in=allow_stand_in)
     if not Path(name).is_file():
         raise ValueError(f"{name!r} is neither a file nor a registered data set; registered are {', '.join(DATASETS)}.")
-    return load_user_file(Path(name))
+    return load_user_file(Path(name), targets)
 
 
 def _look_up(name: str) -> Dataset:

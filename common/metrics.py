@@ -146,26 +146,28 @@ def classification_report(y_true: ArrayLike, probability: ArrayLike) -> dict[str
     Raises:
         ValueError: Shapes differ, no rows, or a value that is not finite.
     """
-    y_true, probability = np.asarray(y_true), np.asarray(probability, np.float64)
-    if len(y_true) == 0 or y_true.ndim != 1 or len(probability) != len(y_true) or not np.isfinite(probability).all():
+    classes, shares = np.asarray(y_true), np.asarray(probability, np.float64)
+    if len(classes) == 0 or classes.ndim != 1 or len(shares) != len(classes) or not np.isfinite(shares).all():
         raise ValueError(
-            f"Expected (n,) classes with a finite probability for each, received shapes {y_true.shape} and "
-            f"{probability.shape}."
+            f"Expected (n,) classes with a finite probability for each, received shapes {classes.shape} and "
+            f"{shares.shape}."
         )
-    if probability.ndim == 1:
-        probability = np.stack([1 - probability, probability], axis=1)
-    probability = probability / probability.sum(axis=1, keepdims=True)  # float32 rounding, which scikit-learn refuses
-    classes = np.arange(probability.shape[1])
-    predicted = probability.argmax(axis=1)
-    all_present = len(np.unique(y_true)) == len(classes)
-    scores = probability[:, 1] if len(classes) == 2 else probability
+    if shares.ndim == 1:
+        shares = np.stack([1 - shares, shares], axis=1)
+    shares = shares / shares.sum(axis=1, keepdims=True)  # float32 rounding, which scikit-learn refuses
+    num_classes = shares.shape[1]
+    predicted = shares.argmax(axis=1)
+    roc_auc = None
+    if len(np.unique(classes)) == num_classes:
+        scores = shares[:, 1] if num_classes == 2 else shares
+        roc_auc = float(sklearn_metrics.roc_auc_score(classes, scores, multi_class="ovr"))
     return {
-        "accuracy": float(sklearn_metrics.accuracy_score(y_true, predicted)),
-        "balanced_accuracy": float(sklearn_metrics.balanced_accuracy_score(y_true, predicted)),
-        "f1": float(sklearn_metrics.f1_score(y_true, predicted, average="macro")),
-        "roc_auc": float(sklearn_metrics.roc_auc_score(y_true, scores, multi_class="ovr")) if all_present else None,
-        "log_loss": float(sklearn_metrics.log_loss(y_true, probability, labels=classes)),
-        "n": int(y_true.size),
+        "accuracy": float(sklearn_metrics.accuracy_score(classes, predicted)),
+        "balanced_accuracy": float(sklearn_metrics.balanced_accuracy_score(classes, predicted)),
+        "f1": float(sklearn_metrics.f1_score(classes, predicted, average="macro")),
+        "roc_auc": roc_auc,
+        "log_loss": float(sklearn_metrics.log_loss(classes, shares, labels=np.arange(num_classes))),
+        "n": int(classes.size),
     }
 
 

@@ -178,6 +178,7 @@ def build(
     input_scaling: InputScaling | None = None,
     output_activation: str | None = None,
     batch_norm_momentum: float = 0.99,
+    batch_norm_gamma: float = 1.0,
     seed: int = 0,
     name: str = "network",
 ) -> keras.Model:
@@ -195,6 +196,7 @@ def build(
         input_scaling: Scaling of the raw inputs, kept within the network.
         output_activation: ``"sigmoid"`` or ``"softmax"`` for class probabilities; ``None`` for regression.
         batch_norm_momentum: Share of the moving averages kept at a step; short trainings need less than Keras's 0.99.
+        batch_norm_gamma: First value of the norms' scale; below 1 a network with shortcuts starts nearly linear.
         seed: Seed of all initialisers and dropout masks.
         name: Name of the model.
 
@@ -219,7 +221,10 @@ def build(
         return seeded_dense(tensor, width, name, next(seeds), kernel_initializer=kernel_initializer, **kwargs)
 
     def batch_norm(tensor, place: str):
-        return keras.layers.BatchNormalization(momentum=batch_norm_momentum, name=f"{place}_norm")(tensor)
+        gamma = keras.initializers.Constant(batch_norm_gamma)
+        return keras.layers.BatchNormalization(
+            momentum=batch_norm_momentum, gamma_initializer=gamma, name=f"{place}_norm"
+        )(tensor)
 
     def shortcut(tensor, source, place: str):
         if source.shape[-1] != tensor.shape[-1]:

@@ -1,4 +1,4 @@
-"""What every loaded data set looks like, and the user's own table of formulas and formation energies.
+"""What every loaded data set looks like, and the user's own table of formulas and numbers.
 
 The registry's tables are listed in `common.composition_sets` and read by `common.composition_tables`, its structures
 in `common.structure_sets` and `common.structure_tables`.
@@ -8,7 +8,8 @@ Nothing of a user's table is dropped here: that is for `common.cleaning`, which 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -100,12 +101,16 @@ class LoadedDataset:
     notes: list[str] = field(default_factory=list)
 
 
-def load_user_file(path: str | Path) -> LoadedDataset:
-    """Load a CSV file (or CSV.gz) with a formula and a formation energy in eV/atom in each row.
+def load_user_file(path: str | Path, targets: Sequence[str] = (TARGET,)) -> LoadedDataset:
+    """Load a CSV file (or CSV.gz) with a formula and one or more numbers in each row.
 
-    Column names are matched without regard to case; `FORMULA_COLUMNS` and `ENERGY_COLUMNS` list those accepted, the
-    first found is taken. A `split` column is used where there is one; otherwise rows are split 80/10/10 by
-    the hash of their composition.
+    Column names are matched without regard to case; `FORMULA_COLUMNS` lists those accepted for the formula, the first
+    found is taken, and `ENERGY_COLUMNS` those for the formation energy in eV/atom; other targets go by their own name.
+    A `split` column is used where there is one; otherwise rows are split 80/10/10 by the hash of their composition.
+
+    Args:
+        path: the file.
+        targets: columns wanted in the frame.
 
     Raises:
         FileNotFoundError: no such file.
@@ -123,21 +128,27 @@ def load_user_file(path: str | Path) -> LoadedDataset:
         csv.Error,
         EOFError,
         OSError,
+        zlib.error,
     ) as error:
         raise ValueError(
             f"Expected a CSV table in {path}, but it cannot be read ({error}); save it as CSV, UTF-8."
         ) from error
     found = {str(column).strip().lower(): column for column in reversed(table.columns)}
     formula_column = _choose_column(FORMULA_COLUMNS, found, table, path)
-    energy_column = _choose_column(ENERGY_COLUMNS, found, table, path)
+    columns = {
+        target: _choose_column(ENERGY_COLUMNS if target == TARGET else (target.lower(),), found, table, path)
+        for target in targets
+    }
     if table.empty:
         raise ValueError(f"Expected at least one row below the column names in {path}, received none.")
 
-    energies = pd.to_numeric(table[energy_column], errors="coerce").astype(np.float64)
-    frame = pd.DataFrame({"formula": table[formula_column], TARGET: energies})
-    notes = [f"{path.name}: column {energy_column!r} is read as formation energy in eV/atom."]
-    if num_missing := int(energies.isna().sum()):
-        notes.append(f"{path.name}: {num_missing:,} of {len(frame):,} rows have no number in column {energy_column!r}.")
+    frame, notes = pd.DataFrame({"formula": table[formula_column]}), []
+    for target, column in columns.items():
+        frame[target] = pd.to_numeric(table[column], errors="coerce").astype(np.float64)
+        if target == TARGET:
+            notes.append(f"{path.name}: column {column!r} is read as formation energy in eV/atom.")
+        if num_missing := int(frame[target].isna().sum()):
+            notes.append(f"{path.name}: {num_missing:,} of {len(frame):,} rows have no number in column {column!r}.")
     if "split" in found:
         frame["split"] = table[found["split"]].str.strip().str.lower()
         if unknown := sorted(set(frame["split"]) - set(SPLIT_NAMES)):
@@ -169,7 +180,8 @@ def _choose_column(accepted: tuple[str, ...], found: dict[str, str], table: pd.D
     for name in accepted:
         if name in found:
             return found[name]
+    others = f" (or {', '.join(accepted[1:])})" if len(accepted) > 1 else ""
     raise ValueError(
-        f"Expected a column {accepted[0]!r} (or {', '.join(accepted[1:])}) in {path}, "
+        f"Expected a column {accepted[0]!r}{others} in {path}, "
         f"received the columns {', '.join(map(str, table.columns))}; rename one."
     )

@@ -168,7 +168,7 @@ def scored_row(chapter: Chapter3, scored: comparison.Scored, paper: float, headl
         paper=paper,
         rows_train=scored.rows_train,
         seconds_train=None if scored.seconds_train is None else round(scored.seconds_train, 1),
-        seconds_predict=round(scored.seconds_predict, 2),
+        seconds_predict=None if scored.seconds_predict is None else round(scored.seconds_predict, 2),
         data=chapter.data.loaded.name,
         note=scored.note,
         headline=headline,

@@ -24,6 +24,7 @@ from experiments.chapter4_tasks import (
     SMALL_TASK,
     UNIT,
     Chapter4,
+    Job,
     Task,
     describe,
     named,
@@ -33,6 +34,9 @@ from experiments.paper_values import paper_value
 from irnet import comparison, figures, fine_tuning, inputs
 from irnet.config import ARCHITECTURES, SIPFENN_VARIANTS
 from irnet.model import num_parameters
+from irnet.train import run
+
+MIN_HELD_OUT = 5  # fewer structures of a prototype say nothing
 
 
 def table_4_1(chapter: Chapter4) -> None:
@@ -56,14 +60,14 @@ def table_4_1(chapter: Chapter4) -> None:
     chapter.finish("table_4_1", "Table 4.1: the networks", rows, started)
 
 
-def design_studies(chapter: Chapter4) -> list[tuple[Task, tuple[str, ...], int | None]]:
-    """Structures, networks and epochs of the design problem: all depths on the larger set, one on the smaller."""
+def design_jobs(chapter: Chapter4) -> list[Job]:
+    """Networks of the design problem: all depths on the larger set of structures, one on the smaller."""
     profile = chapter.profile
     if not chapter.has(PEROV5):
-        return [(MP_STRUCTURES, profile.design_variants, profile.small_epochs)]
+        return [Job(MP_STRUCTURES, variant, profile.small_epochs) for variant in profile.design_variants]
     return [
-        (PEROV5, profile.design_variants, profile.design_epochs),
-        (MP_STRUCTURES, profile.design_variants[:3], profile.small_epochs),
+        *(Job(PEROV5, variant, profile.design_epochs) for variant in profile.design_variants),
+        *(Job(MP_STRUCTURES, variant, profile.small_epochs) for variant in profile.design_variants[:3]),
     ]
 
 
@@ -73,30 +77,31 @@ def table_4_2(chapter: Chapter4) -> None:
     rows: list[ResultRow] = []
     curves, table = [], []
     paper = paper_value("chapter4", "table_4_2_design_problem")
-    for task, variants, epochs in design_studies(chapter):
-        for variant in variants:
-            found = chapter.network(task, variant, epochs=epochs)
-            if found is None:
-                continue
-            scored, result = found
-            kind, depth = variant.split("_")
-            row = scored_row(scored, UNIT, paper.get(depth, {}).get(kind), headline=depth != "24", data=task.data)
-            rows.append(row)
-            curves.append(result.training.history.assign(data=task.data, variant=describe(variant)))
-            table.append(
-                {
-                    "data": task.data,
-                    "kind": kind,
-                    "layers": int(depth),
-                    "validation_mae": scored.validation_mae,
-                    "test_mae": row.ours,
-                    "interval_low": row.interval_low,
-                    "interval_high": row.interval_high,
-                    "train_mae_last_epoch": float(result.training.history["train_loss"].iloc[-1]),
-                    "rows_train": scored.rows_train,
-                    "seconds_train": round(scored.seconds_train or 0, 1),
-                }
-            )
+    jobs = design_jobs(chapter)
+    chapter.train_side_by_side(jobs)
+    for job in jobs:
+        found = chapter.network(job)
+        if found is None:
+            continue
+        scored, result = found
+        data, (kind, depth) = job.task.data, job.variant.split("_")
+        row = scored_row(scored, UNIT, paper.get(depth, {}).get(kind), headline=depth != "24", data=data)
+        rows.append(row)
+        curves.append(result.training.history.assign(data=data, variant=describe(job.variant)))
+        table.append(
+            {
+                "data": data,
+                "kind": kind,
+                "layers": int(depth),
+                "validation_mae": scored.validation_mae,
+                "test_mae": row.ours,
+                "interval_low": row.interval_low,
+                "interval_high": row.interval_high,
+                "train_mae_last_epoch": float(result.training.history["train_loss"].iloc[-1]),
+                "rows_train": scored.rows_train,
+                "seconds_train": round(scored.seconds_train or 0, 1),
+            }
+        )
     write_csv_atomic(chapter.results / "fig_4_2_curves.csv", pd.concat(curves, ignore_index=True))
     write_csv_atomic(chapter.results / "table_4_2_networks.csv", pd.DataFrame(table))
     figures.validation_curves(chapter.results, UNIT)
@@ -114,15 +119,16 @@ def table_4_3(chapter: Chapter4) -> None:
     started = time.monotonic()
     profile, rows, predictions = chapter.profile, [], []
     paper = paper_value("chapter4", "table_4_3_design_problem_ml")
-    for task, variants, epochs in design_studies(chapter):
-        models = chapter.classical(task, profile.design_models)
+    jobs = design_jobs(chapter)
+    for task in dict.fromkeys(job.task for job in jobs):
+        shown = [job for job in jobs if job.task is task and job.variant in ("irnet_10", "irnet_17", "irnet_48")]
+        models = chapter.classical(shown[0], profile.design_models)
         best = models[0]
         rows += [
             scored_row(named(model, task), UNIT, paper.get(model.name), headline=model is best, data=task.data)
             for model in models
         ]
-        shown = [variant for variant in variants if variant in ("irnet_10", "irnet_17", "irnet_48")]
-        networks = [found[0] for variant in shown if (found := chapter.network(task, variant, epochs=epochs))]
+        networks = [found[0] for job in shown if (found := chapter.network(job))]
         for model in [*networks, best]:
             name = model.name.removeprefix(f"{task.name}: ")
             predictions.append(
@@ -151,22 +157,20 @@ def table_4_4(chapter: Chapter4) -> None:
     """Properties of compositions: best classical model, plain and IRNet, 17 layers; also table 1 of the 2021 paper."""
     started = time.monotonic()
     profile, rows = chapter.profile, []
+    variants = ("plain_17", "irnet_17", *(("irnet_48",) if profile.grid == "paper" else ()))
     for task in (OQMD, *COMPOSITION_TASKS):
         if not chapter.has(task):
             continue
         is_main = task is OQMD
-        sizes = {
-            "max_train_rows": profile.oqmd_rows if is_main else profile.task_rows,
-            "epochs": profile.oqmd_epochs if is_main else profile.task_epochs,
-        }
+        size = (profile.oqmd_epochs, profile.oqmd_rows) if is_main else (profile.task_epochs, profile.task_rows)
+        jobs = [Job(task, variant, *size) for variant in variants]
+        chapter.train_side_by_side(jobs)
         names = ("RandomForest",) if is_main and profile.task_models else profile.task_models
-        best = chapter.classical(task, names, **{"max_train_rows": sizes["max_train_rows"]})[0]
         paper = paper_errors(task)
+        best = chapter.classical(jobs[0], names)[0]
         rows.append(scored_row(named(best, task), task.unit, paper[0], headline=is_main, data=task.data))
-        variants = ["plain_17", "irnet_17", *(["irnet_48"] if profile.grid == "paper" else [])]
-        for variant, theirs in zip(variants, paper[1:], strict=False):
-            found = chapter.network(task, variant, **sizes)
-            if found:
+        for job, theirs in zip(jobs, paper[1:], strict=False):
+            if found := chapter.network(job):
                 rows.append(scored_row(found[0], task.unit, theirs, headline=is_main, data=task.data))
     chapter.finish(
         "table_4_4",
@@ -191,18 +195,21 @@ def table_4_5(chapter: Chapter4) -> None:
     started = time.monotonic()
     profile, rows = chapter.profile, []
     loaded = chapter.table(MP_STRUCTURES.data)
+    jobs = []
     for prototype in PROTOTYPES:
         num_held_out = int((loaded.frame["prototype"] == prototype).sum())
-        if num_held_out < 5:
+        if num_held_out < MIN_HELD_OUT:
             say(f"{loaded.name} has {num_held_out} structures of {prototype}: left out")
             continue
-        held_out = comparison.hold_out_prototypes(loaded, (prototype,))
-        paper = paper_value("chapter4", "table_4_5_combinatorial", prototype)
         task = replace(MP_STRUCTURES, name=f"{prototype} withheld")
-        for model in chapter.classical(task, ("RandomForest",), held_out, prototype):
-            rows.append(scored_row(named(model, task), UNIT, paper.get(model.name), data=loaded.name))
-        found = chapter.network(task, "irnet_17", held_out, prototype, epochs=profile.small_epochs)
-        if found:
+        held_out = comparison.hold_out_prototypes(loaded, (prototype,))
+        jobs.append(Job(task, "irnet_17", profile.small_epochs, loaded=held_out, label=prototype))
+    chapter.train_side_by_side(jobs)
+    for job in jobs:
+        paper = paper_value("chapter4", "table_4_5_combinatorial", job.label)
+        for model in chapter.classical(job, ("RandomForest",)):
+            rows.append(scored_row(named(model, job.task), UNIT, paper.get(model.name), data=loaded.name))
+        if found := chapter.network(job):
             rows.append(scored_row(found[0], UNIT, paper["irnet_17"], data=loaded.name))
     chapter.finish("table_4_5", "Table 4.5: hold-out by prototype", rows, started)
 
@@ -211,14 +218,15 @@ def srep2021_table_2(chapter: Chapter4) -> None:
     """Which inputs: composition, structure, both, and both with element fractions."""
     started = time.monotonic()
     rows = []
-    for kind in ("C", "S", "S+C", "S+C+EF"):
-        task = replace(MP_STRUCTURES, inputs=kind)
-        best = chapter.classical(task, ("RandomForest",))[0]
-        rows.append(scored_row(replace(best, name=f"{kind}: {best.name}"), UNIT, headline=False, data=task.data))
-        found = chapter.network(task, "irnet_17", epochs=chapter.profile.small_epochs)
-        if found:
-            scored = replace(found[0], name=f"{kind}: {describe('irnet_17')}")
-            rows.append(scored_row(scored, UNIT, headline=False, data=task.data))
+    kinds = ("C", "S", "S+C", "S+C+EF")
+    jobs = [Job(replace(MP_STRUCTURES, inputs=kind), "irnet_17", chapter.profile.small_epochs) for kind in kinds]
+    chapter.train_side_by_side(jobs)
+    for job in jobs:
+        best = chapter.classical(job, ("RandomForest",))[0]
+        found = chapter.network(job)
+        for scored in [best, *([found[0]] if found else [])]:
+            name = f"{job.task.inputs}: {scored.name.removeprefix(f'{job.task.name}: ')}"
+            rows.append(scored_row(replace(scored, name=name), UNIT, headline=False, data=job.task.data))
     caveat = "Inputs C on structures: rows of one composition have the same inputs, so polymorphs set a floor."
     chapter.finish("srep2021_table_2", "Table 2 of the 2021 paper: inputs", rows, started, (caveat,))
 
@@ -230,11 +238,12 @@ def srep2021_table_3(chapter: Chapter4) -> None:
     paper = paper_value("chapter4", "srep2021_table_3_small_data", "Matbench exp bandgap (comp)")
     if not chapter.has(task):
         return
-    best = chapter.classical(task, profile.design_models)[0]
+    jobs = [Job(task, variant, profile.small_epochs) for variant in ("irnet_10", "irnet_17")]
+    chapter.train_side_by_side(jobs)
+    best = chapter.classical(jobs[0], profile.design_models)[0]
     rows.append(scored_row(named(best, task), task.unit, paper[1], data=task.data))
-    for variant, theirs in (("irnet_10", paper[2]), ("irnet_17", paper[3])):
-        found = chapter.network(task, variant, epochs=profile.small_epochs)
-        if found:
+    for job, theirs in zip(jobs, paper[2:], strict=True):
+        if found := chapter.network(job):
             rows.append(scored_row(found[0], task.unit, theirs, data=task.data))
     caveat = "One split by composition; the paper's is another draw of the same data."
     chapter.finish("srep2021_table_3", "Table 3 of the 2021 paper: small data", rows, started, (caveat,))
@@ -244,11 +253,13 @@ def srep2021_fig_2(chapter: Chapter4) -> None:
     """Error against the number of training rows: IRNet and the random forest."""
     started = time.monotonic()
     profile, table, rows = chapter.profile, [], []
-    for size in profile.sizes:
-        # As many steps for small sets as for 10,000 rows, but no set is passed over more than 60 times.
-        epochs = profile.size_epochs and max(2, min(60, profile.size_epochs * 10_000 // size))
-        models = chapter.classical(OQMD, ("RandomForest",), max_train_rows=size)
-        found = chapter.network(OQMD, "irnet_17", max_train_rows=size, epochs=epochs)
+    # As many steps for small sets as for 10,000 rows, but no set is passed over more than 40 times.
+    epochs = [profile.size_epochs and max(2, min(40, profile.size_epochs * 10_000 // size)) for size in profile.sizes]
+    jobs = [Job(OQMD, "irnet_17", *numbers) for numbers in zip(epochs, profile.sizes, strict=True)]
+    chapter.train_side_by_side(jobs)
+    for job, size in zip(jobs, profile.sizes, strict=True):
+        models = chapter.classical(job, ("RandomForest",))
+        found = chapter.network(job)
         for scored in [*models, *([found[0]] if found else [])]:
             name = scored.name.removeprefix(f"{OQMD.name}: ")
             row = scored_row(
@@ -280,7 +291,8 @@ def sipfenn_nn24(chapter: Chapter4) -> None:
     profile, task, system_name = chapter.profile, MP_STRUCTURES, "perovskite"
     loaded = comparison.set_aside_prototype(chapter.table(task.data), system_name)
     config = chapter.sipfenn_config(task)
-    result = chapter.train(config, chapter.rows(config, loaded, f"{system_name} set aside"))
+    data = chapter.rows(config, loaded, f"{system_name} set aside")
+    result = run(config, chapter.folder(config, data), data=data)
     name = f"{task.name} without {system_name}: {describe(config.variant)}"
     scored = comparison.network(name, result, f"batch {config.training.batch_size}")
     theirs = paper_value("sipfenn", "oqmd_test_mae_meV", "NN24") / 1000

@@ -4,8 +4,10 @@ import hashlib
 import sys
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
-from common import datasets
+from common import backend, datasets
+from common.executor import iterate_tasks
 from common.readers import LoadedDataset
 from common.results import DataUsed, ResultRow
 from common.scored import Scored
@@ -13,7 +15,7 @@ from common.training import CollapsedTrainingError, DivergedTrainingError
 from experiments.chapter import Chapter, Options, mae_row, say
 from irnet import comparison, sipfenn
 from irnet import data as irnet_data
-from irnet.config import RECIPES, SIPFENN_VARIANTS, IRNetConfig
+from irnet.config import RECIPES, SIPFENN_VARIANTS, IRNetConfig, recipe_for
 from irnet.train import IRNetResult, run
 
 UNIT = "eV/atom"
@@ -41,6 +43,27 @@ class Task:
     inputs: str = "C"
     paper_4_4: tuple[str, str] | None = None
     paper_2021: str | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A network, or classical models, to be trained for a task.
+
+    Attributes:
+        task: Data, target and inputs.
+        variant: Of the network.
+        epochs: ``None`` for the recipe's.
+        max_train_rows: ``None`` for all.
+        loaded: The table, where its splits are of the study's own making.
+        label: What sets that table apart.
+    """
+
+    task: Task
+    variant: str = "irnet_17"
+    epochs: int | None = None
+    max_train_rows: int | None = None
+    loaded: LoadedDataset | None = None
+    label: str = ""
 
 
 OQMD = Task(
@@ -146,19 +169,19 @@ PROFILES = {
         recipe=None,
         grid="cpu",
         oqmd_rows=100_000,
-        oqmd_epochs=9,
-        task_rows=15_000,
+        oqmd_epochs=8,
+        task_rows=8_000,
         task_epochs=10,
         task_models=("Ridge", "KNeighbors", "Bagging", "RandomForest"),
         design_models=None,
         structure_rows=None,
-        design_epochs=16,
+        design_epochs=10,
         design_variants=_ALL_DEPTHS,
-        small_epochs=40,
+        small_epochs=25,
         sizes=(300, 1_000, 3_000, 10_000, 30_000),
         size_epochs=16,
         sipfenn_epochs=24,
-        sipfenn_points=(0, 5, 10, 20, 40, 80),
+        sipfenn_points=(0, 5, 10, 20, 60),
         sipfenn_rounds=3,
     ),
     "paper": Profile(
@@ -181,6 +204,12 @@ PROFILES = {
         sipfenn_rounds=25,
     ),
 }
+
+
+def train_in_process(job: tuple[IRNetConfig, Path, irnet_data.IRNetData]) -> None:
+    """Train one network into its folder."""
+    config, folder, data = job
+    run(config, folder, data=data, progress=False)
 
 
 class Chapter4(Chapter):
@@ -224,19 +253,18 @@ class Chapter4(Chapter):
             self._tables[name] = loaded
         return self._tables[name]
 
-    def config(self, task: Task, variant: str, **changes) -> IRNetConfig:
-        """The recipe for a task at this profile."""
-        num_rows = changes.get("max_train_rows") or len(self.table(task.data).frame)
-        recipe = self.profile.recipe or ("small" if num_rows < 20_000 else "fast")
-        epochs = changes.pop("epochs", None)
+    def config(self, task: Task, variant: str, *, epochs: int | None, max_train_rows: int | None) -> IRNetConfig:
+        """The recipe for a task at this profile; ``None`` epochs are the recipe's."""
+        num_rows = max_train_rows or len(self.table(task.data).frame)
+        recipe = RECIPES[self.profile.recipe] if self.profile.recipe else recipe_for(num_rows)
         config = replace(
-            RECIPES[recipe],
+            recipe,
             variant=variant,
             data=task.data,
             targets=(task.target,),
             inputs=task.inputs,
             protocol=self.options.protocol,
-            **changes,
+            max_train_rows=max_train_rows,
         ).with_training(seed=self.options.seed)
         return config if epochs is None else config.with_training(max_epochs=epochs)
 
@@ -272,34 +300,50 @@ class Chapter4(Chapter):
 
     # -- models ------------------------------------------------------------------------------------------------
 
-    def train(self, config: IRNetConfig, data: irnet_data.IRNetData) -> IRNetResult:
-        """Train in a folder of its own for these settings and data, so that a killed run goes on and no other does."""
+    def folder(self, config: IRNetConfig, data: irnet_data.IRNetData) -> Path:
+        """A folder of its own for these settings and data, so that a killed run goes on and no other does."""
         settings = repr((config, data.loaded.files, len(data.train), len(data.test)))
         digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
-        return run(config, self.options.runs / f"{config.data}-{config.variant}-{digest}", data=data)
+        return self.options.runs / f"{config.data}-{config.variant}-{digest}"
 
-    def network(
-        self, task: Task, variant: str, loaded: LoadedDataset | None = None, label: str = "", **changes
-    ) -> tuple[Scored, IRNetResult] | None:
+    def train_side_by_side(self, jobs: list[Job]) -> None:
+        """Train networks in processes of their own, one on each core, so that ``network`` finds them finished.
+
+        Small minibatches keep one core busy and not two. On a GPU nothing is done: there one network is trained at a
+        time.
+        """
+        tasks = []
+        for job in jobs:
+            config = self.config(job.task, job.variant, epochs=job.epochs, max_train_rows=job.max_train_rows)
+            data = self.rows(config, job.loaded, job.label)
+            folder = self.folder(config, data)
+            if not (folder / "model.keras").is_file():
+                tasks.append((config, folder, data))
+        if len(tasks) < 2 or backend.start_devices() != "the CPU":
+            return
+        names = [f"{config.data} {describe(config.variant)}" for config, _, _ in tasks]
+        for outcome in iterate_tasks(train_in_process, tasks, progress=sys.stderr.isatty(), description="networks"):
+            say(f"trained {names[outcome.index]}" + ("" if outcome.ok else f", without success: {outcome.reason}"))
+
+    def network(self, job: Job) -> tuple[Scored, IRNetResult] | None:
         """A network trained for a task; ``None``, said on screen, where training collapsed or diverged."""
-        config = self.config(task, variant, **changes)
-        data = self.rows(config, loaded, label)
-        say(f"{task.name}: {describe(variant)}")
+        config = self.config(job.task, job.variant, epochs=job.epochs, max_train_rows=job.max_train_rows)
+        data = self.rows(config, job.loaded, job.label)
+        name = f"{job.task.name}: {describe(job.variant)}"
+        say(name)
         try:
-            result = self.train(config, data)
+            result = run(config, self.folder(config, data), data=data)
         except (CollapsedTrainingError, DivergedTrainingError) as error:  # a finding of the study, not the end of it
-            say(f"{describe(variant)}: {error}")
+            say(f"{name}: {error}")
             return None
         settings = config.training
-        note = f"recipe {config.recipe}, batch {settings.batch_size}"
-        return comparison.network(f"{task.name}: {describe(variant)}", result, note), result
+        return comparison.network(name, result, f"recipe {config.recipe}, batch {settings.batch_size}"), result
 
-    def classical(
-        self, task: Task, names: tuple[str, ...] | None, loaded: LoadedDataset | None = None, label: str = "", **changes
-    ) -> list[Scored]:
-        """Classical models on the same rows, best validation error first."""
-        data = self.rows(self.config(task, "irnet_17", **changes), loaded, label)
-        say(f"{task.name}: {'the ten classical models' if names is None else ', '.join(names)}")
+    def classical(self, job: Job, names: tuple[str, ...] | None) -> list[Scored]:
+        """Classical models on the rows of a job, best validation error first."""
+        config = self.config(job.task, job.variant, epochs=job.epochs, max_train_rows=job.max_train_rows)
+        data = self.rows(config, job.loaded, job.label)
+        say(f"{job.task.name}: {'the ten classical models' if names is None else ', '.join(names)}")
         return comparison.classical_models(
             data, names, grid=self.profile.grid, seed=self.options.seed, progress=sys.stderr.isatty()
         )

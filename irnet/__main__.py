@@ -1,7 +1,6 @@
 """The command line of chapter 4: ``irnet train``, ``irnet predict``, ``irnet describe`` and ``irnet fine-tune``."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,9 @@ Processes = Annotated[
     int | None, typer.Option("--processes", min=1, help="Structures at a time; default: one on each core.")
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with code 1 if any row has no answer.")]
+FormulaColumn = Annotated[str, typer.Option(help="Name of the formula column of a CSV table.")]
+
+ANTICIPATED = (ValueError, RuntimeError, OSError)  # the errors of the packages all are one of these
 
 
 @app.command()
@@ -30,7 +32,7 @@ def predict(
         Path | None,
         typer.Option(help="CSV that keeps the 271 attributes of the structures; used again if it is there already."),
     ] = None,
-    formula_column: Annotated[str, typer.Option(help="Name of the formula column of a CSV table.")] = "formula",
+    formula_column: FormulaColumn = "formula",
     processes: Processes = None,
     strict: Strict = False,
 ) -> None:
@@ -57,9 +59,7 @@ def predict(
         raise fail("--descriptors is for structures, not for formulas.")
     with native_stderr_silenced():
         from common import backend
-        from common.artifacts import ArtifactError
-        from common.structures import StructuresError
-        from common.tables import TableError, write_text_csv
+        from common.tables import write_text_csv
         from irnet.predict import load_pretrained, predict_file
 
         backend.start_devices()
@@ -83,7 +83,7 @@ def predict(
             table = predictor.predict_formulas(materials)
             if output is not None:
                 write_text_csv(output, table)
-    except (ArtifactError, StructuresError, TableError, ValueError, OSError) as error:
+    except ANTICIPATED as error:
         raise fail(error) from error
     if output is None:
         print_answers(table, "formula", {name: name for name in predictor.columns})
@@ -117,8 +117,7 @@ def describe(
     with native_stderr_silenced():
         import pandas as pd
 
-        from common.structures import StructuresError, read_structures
-        from common.tables import TableError
+        from common.structures import read_structures
         from irnet.descriptors import describe_file
 
     num_reused, statuses = 0, []
@@ -127,7 +126,7 @@ def describe(
         for chunk in chunks:
             num_reused += chunk.num_reused
             statuses.append(chunk.to_frame()[["status", "reason"]])
-    except (StructuresError, TableError, ValueError, OSError) as error:
+    except ANTICIPATED as error:
         raise fail(error) from error
     table = pd.concat(statuses)
     if num_reused:
@@ -192,16 +191,14 @@ def train(
 
     \b
     irnet train --variant irnet_17 --output runs/irnet_17 --install
-    irnet train --variant sipfenn_nn24 --data mp_structures --output runs/nn24 --install
-    irnet train --data my.csv --target band_gap_ev --target volume_a3_per_atom --output runs/mine
+    irnet train --variant sipfenn_nn24 --output runs/nn24 --install
+    irnet train --data my.csv --target band_gap_ev --target volume_per_atom_a3 --output runs/mine
     """
     with native_stderr_silenced():
-        from common import artifacts, backend, datasets, networks, training
-        from common.checkpoint import CheckpointMismatchError
+        from common import artifacts, backend
         from irnet import data as irnet_data
-        from irnet import sipfenn
-        from irnet.config import RECIPES, SIPFENN_VARIANTS, VARIANTS, IRNetConfig, recipe_for
-        from irnet.model import architecture_key
+        from irnet.choices import configure
+        from irnet.config import VARIANTS
         from irnet.predict import installed_path
         from irnet.train import run
 
@@ -209,42 +206,27 @@ def train(
 
     if export is not None and export.suffix != ".keras":
         raise fail(f"Expected --export NAME.keras; received {export}.")
-    if recipe is not None and recipe not in RECIPES:
-        raise fail(f"Expected --recipe {' or '.join(RECIPES)}; received {recipe!r}.")
     if install and variant not in VARIANTS:
         raise fail(f"--install needs a named variant ({', '.join(VARIANTS)}); for a key of your own use --export.")
-    is_sipfenn = variant in SIPFENN_VARIANTS
-
-    def configured(config: IRNetConfig) -> IRNetConfig:
-        defaults = sipfenn.PAPER_RECIPE if is_sipfenn else config
-        config = replace(
-            config,
-            variant=variant,
-            data=data or defaults.data,
-            allow_stand_in=data is None,
-            targets=tuple(target or config.targets),
-            num_classes=classes,
-            inputs=inputs or defaults.inputs,
-            input_scaling=defaults.input_scaling,
-            protocol=protocol,
-            max_train_rows=max_train_rows,
-        )
-        chosen = {"max_epochs": epochs, "batch_size": batch_size, "mixed_precision": mixed_precision}
-        chosen = {name: value for name, value in chosen.items() if value is not None}
-        return config.with_training(
-            seed=seed, mirrored=mirrored, jit_compile=xla or config.training.jit_compile, **chosen
-        )
-
+    chosen = {
+        "data": data,
+        "targets": tuple(target) if target else None,
+        "num_classes": classes,
+        "inputs": inputs,
+        "protocol": protocol,
+        "max_train_rows": max_train_rows,
+    }
+    training = {
+        "max_epochs": epochs,
+        "batch_size": batch_size,
+        "seed": seed,
+        "mixed_precision": mixed_precision,
+        "jit_compile": xla or None,
+        "mirrored": mirrored,
+    }
     try:
-        if not is_sipfenn:
-            architecture_key(variant)  # a mistake shows before the data are read
-        if is_sipfenn and recipe in (None, "paper"):
-            config = configured(sipfenn.PAPER_RECIPE)
-        else:
-            config = configured(RECIPES[recipe or "fast"])
-        rows = irnet_data.load(config, progress=True)
-        if recipe is None and not is_sipfenn:
-            config = configured(recipe_for(len(rows.train)))
+        rows = irnet_data.load(configure(variant, recipe, chosen, training), progress=True)
+        config = configure(variant, recipe, chosen, training, num_train_rows=len(rows.train))
         print(f"training {variant}, recipe {config.recipe}, on {devices}; started again, an interrupted run goes on")
         for text in rows.loaded.notes:
             print(text)
@@ -254,18 +236,7 @@ def train(
             artifacts.save(copy, result.predictor.model, result.card)
     except KeyboardInterrupt:
         raise fail(f"interrupted; the same command goes on from the last checkpoint in {output}.") from None
-    except (
-        artifacts.ArtifactError,
-        datasets.CorruptDataError,
-        datasets.DataUnavailableError,
-        networks.ArchitectureError,
-        training.CollapsedTrainingError,
-        training.DivergedTrainingError,
-        CheckpointMismatchError,
-        ValueError,
-        RuntimeError,
-        OSError,
-    ) as error:
+    except ANTICIPATED as error:
         raise fail(error) from error
     label = " (protocol paper: these test rows also chose the weights)" if protocol == "paper" else ""
     num_train, num_test = len(result.data.train), len(result.data.test)
@@ -299,7 +270,7 @@ def fine_tune(
     ] = 0.1,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the rows.")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the rows held out, data order and dropout.")] = 0,
-    formula_column: Annotated[str, typer.Option(help="Name of the formula column of a CSV table.")] = "formula",
+    formula_column: FormulaColumn = "formula",
 ) -> None:
     """Continue the training of a model on a small new system of materials, at a tenth of its learning rate.
 
@@ -310,11 +281,8 @@ def fine_tune(
     if export.suffix != ".keras":
         raise fail(f"Expected --export NAME.keras; received {export}.")
     with native_stderr_silenced():
-        import numpy as np
-
-        from common import artifacts, backend, datasets, splits, training
-        from common.tables import TableError
-        from irnet import fine_tuning
+        from common import artifacts, backend
+        from irnet.fine_tuning import fine_tune_on_system
         from irnet.predict import load_pretrained
         from irnet.system import load_system
 
@@ -323,40 +291,25 @@ def fine_tune(
     try:
         predictor = load_pretrained(model)
         system = load_system(data, predictor, formula_column=formula_column)
-        new, rest = np.arange(len(system)), np.arange(0)
-        if held_out > 0:
-            new, rest = splits.hold_out(len(system), held_out, seed)
-        continued = fine_tuning.fine_tune(
+        tuned = fine_tune_on_system(
             predictor,
-            system.x[new],
-            system.y[new],
+            system,
+            held_out=held_out,
             learning_rate_ratio=learning_rate_ratio,
             epochs=epochs,
-            elements=system.elements(new),
             seed=seed,
             progress=True,
         )
-        artifacts.save(export, continued.model, continued.card)
-    except (
-        artifacts.ArtifactError,
-        datasets.CorruptDataError,
-        datasets.DataUnavailableError,
-        training.CollapsedTrainingError,
-        training.DivergedTrainingError,
-        TableError,
-        ValueError,
-        OSError,
-    ) as error:
+        artifacts.save(export, tuned.predictor.model, tuned.predictor.card)
+    except ANTICIPATED as error:
         raise fail(error) from error
     for reason, count in system.counts.items():
         if count:
             note(f"left out for {reason}: {count:,}")
-    print(f"{system.name}: continued on {len(new):,} rows; model: {export}")
-    if len(rest):
-        before, after = (
-            np.abs(p.predict_attributes(system.x[rest]) - system.y[rest]).mean() for p in (predictor, continued)
-        )
-        print(f"mean absolute error on {len(rest):,} rows held out: {before:.4f} before, {after:.4f} after")
+    print(f"{system.name}: continued on {tuned.num_new:,} rows; model: {export}")
+    if tuned.num_held_out:
+        errors = f"{tuned.mae_before:.4f} before, {tuned.mae_after:.4f} after"
+        print(f"mean absolute error on {tuned.num_held_out:,} rows held out: {errors}")
 
 
 if __name__ == "__main__":

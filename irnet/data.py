@@ -9,7 +9,7 @@ import pandas as pd
 
 from common import cleaning, datasets, splits
 from common.composition import composition_keys, encode
-from common.elements import ELEMENTS
+from common.elements import ALL_SYMBOLS
 from common.readers import LoadedDataset
 from common.rows import Rows, assign_splits
 from common.structure_tables import structures
@@ -26,8 +26,8 @@ class IRNetData:
         validation: Rows that decide when to stop; the test rows under protocol ``paper``.
         test: Rows scored once.
         labels: Names of the input columns.
-        elements: Symbols that occur in training rows.
-        counts: Rows left out, by reason.
+        elements: Symbols that occur in training rows, before any draw of them.
+        counts: Rows left out, each under the first reason that holds.
         loaded: Where the table came from.
     """
 
@@ -50,9 +50,11 @@ def load(
 ) -> IRNetData:
     """Load and prepare the rows of a config.
 
-    Composition tables are cleaned as in chapter 3: unknown elements and pure elements are left out, and of a
-    composition with several rows the lowest target stays. Structure tables keep their polymorphs, and their splits
-    never part them. Energies beyond 5 sigma of the training rows are dropped. Rows without attributes are counted.
+    Composition tables are cleaned as in chapter 3: unknown elements, and pure elements of formation energies, are left
+    out, and of a composition with several rows the lowest target stays. Structure tables keep their polymorphs,
+    whatever the inputs, and their splits never part them. Formation energies beyond 5 sigma of the training rows are
+    dropped, and so are rows with an element that no training row has: the trained network refuses such materials. All
+    is counted.
 
     Args:
         config: Data, targets, inputs and protocol.
@@ -67,7 +69,7 @@ def load(
         DataUnavailableError, CorruptDataError: See ``common.datasets``.
     """
     if loaded is None:
-        loaded = datasets.load_table(config.data, allow_stand_in=config.allow_stand_in)
+        loaded = datasets.load_table(config.data, targets=config.targets, allow_stand_in=config.allow_stand_in)
     frame = loaded.frame
     if missing := [name for name in config.targets if name not in frame]:
         raise ValueError(f"Expected a column {missing[0]!r} in {loaded.name}; received {', '.join(frame.columns)}.")
@@ -95,34 +97,28 @@ def load(
         validation_fraction=config.validation_fraction,
         seed=config.training.seed,
     )
-    kept = np.ones(len(frame), bool)
-    for target in config.targets if not config.num_classes else ():
-        if "energy" in target and (split == "train").any():  # of gaps and the like the tail is the interesting part
-            inside, outliers = cleaning.drop_outliers(frame, split == "train", target=target)
-            kept &= frame.index.isin(inside.index)
-            counts |= {f"{target} {reason}": count for reason, count in outliers.items()}
+    fractions = encode(frame["formula"], ALL_SYMBOLS).fractions  # (n, 118)
+    kept, is_seen = _choose(frame, split, fractions, config, counts)
 
     def rows(name: str) -> Rows:
         where = np.flatnonzero(kept & (split == name))
         return Rows(frame.iloc[where], x[where], y[where])
 
+    parts = {name: kept & (split == name) for name in splits.SPLIT_NAMES}  # protocol paper has no "val" rows here
+    splits.check_disjoint(**{name: _row_keys(fractions[part], x[part]) for name, part in parts.items()})
     train, test = rows("train"), rows("test")
     validation = test if config.protocol == "paper" else rows("val")
-    parts = {"training": train, "validation": validation, "test": test}
-    for name, part in parts.items():
+    for name, part in (("training", train), ("validation", validation), ("test", test)):
         if len(part) == 0:
             raise ValueError(
                 f"{loaded.name} leaves no {name} row: {len(loaded.frame)} rows read, left out {counts}. Give more rows."
             )
-    distinct = {name: part for name, part in parts.items() if config.protocol != "paper" or name != "validation"}
-    splits.check_disjoint(**{name: _row_keys(part) for name, part in distinct.items()})
     seed = config.training.seed
     train, test = train.draw(config.max_train_rows, seed), test.draw(config.max_test_rows, seed)
     if config.protocol == "paper":
         validation = test
-    return IRNetData(
-        train, validation, test, irnet_inputs.labels(config.inputs), _elements(train.frame), counts, loaded
-    )
+    elements = tuple(np.asarray(ALL_SYMBOLS)[is_seen])
+    return IRNetData(train, validation, test, irnet_inputs.labels(config.inputs), elements, counts, loaded)
 
 
 def check_has_structures(frame: pd.DataFrame, inputs: str, name: str) -> None:
@@ -135,15 +131,43 @@ def check_has_structures(frame: pd.DataFrame, inputs: str, name: str) -> None:
 
 
 def _clean(frame: pd.DataFrame, config: IRNetConfig) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Rows with all targets, numbered from 0, and the counts of those left out by reason."""
+    """Rows that a network could be trained on, numbered from 0, and the counts of those left out by reason."""
     values = frame[list(config.targets)].to_numpy(np.float64)
     has_targets = np.isfinite(values).all(axis=1)
     counts = {"missing target": int((~has_targets).sum())}
     frame = frame[has_targets].reset_index(drop=True)
-    if config.needs_structure:
+    if "species" in frame:  # a table of structures, also where the inputs are of their compositions alone
         return frame, counts
-    cleaned = cleaning.clean_compositions(frame, target=config.targets[0])
+    target = config.targets[0]
+    keep_single_elements = not _is_formation_energy(target)  # 0 by definition; a gap or a volume says something
+    cleaned = cleaning.clean_compositions(frame, target=target, keep_single_elements=keep_single_elements)
     return cleaned.frame, counts | {reason: n for reason, n in cleaned.counts.items() if reason != "missing target"}
+
+
+def _choose(
+    frame: pd.DataFrame, split: np.ndarray, fractions: np.ndarray, config: IRNetConfig, counts: dict[str, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows stay, by what the training rows are like, and which of the 118 elements these have; adds to counts."""
+    is_train = split == "train"
+    kept = np.isin(split, splits.SPLIT_NAMES)
+    counts["in no split"] = int((~kept).sum())
+
+    def drop(reason: str, rows: np.ndarray) -> None:
+        counts[reason] = int((rows & kept).sum())
+        kept[rows] = False
+
+    for target in config.targets if not config.num_classes else ():
+        # Of gaps and distances to the hull, which have one tail, that tail is part of the property.
+        if _is_formation_energy(target) and is_train.any():
+            inside, (reason,) = cleaning.drop_outliers(frame, is_train, target=target)
+            drop(f"{target} {reason}", ~frame.index.isin(inside.index))
+    is_seen = (fractions[kept & is_train] > 0).any(axis=0)  # (118,)
+    drop("element absent from training rows", np.asarray((fractions[:, ~is_seen] > 0).any(axis=1)))
+    return kept, is_seen
+
+
+def _is_formation_energy(target: str) -> bool:
+    return "formation" in target
 
 
 def _check_classes(y: np.ndarray, config: IRNetConfig) -> None:
@@ -155,13 +179,7 @@ def _check_classes(y: np.ndarray, config: IRNetConfig) -> None:
         )
 
 
-def _row_keys(rows: Rows) -> np.ndarray:
+def _row_keys(fractions: np.ndarray, x: np.ndarray) -> np.ndarray:
     """(n,) uint64: equal for rows of equal composition and equal inputs, whatever their targets."""
-    compositions = composition_keys(encode(rows.frame["formula"], ELEMENTS).fractions)
-    digests = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows.x)
-    return compositions ^ np.frombuffer(digests, np.uint64)
-
-
-def _elements(frame: pd.DataFrame) -> tuple[str, ...]:
-    seen = np.nansum(encode(frame["formula"], ELEMENTS).fractions, axis=0) > 0
-    return tuple(np.asarray(ELEMENTS)[seen])
+    digests = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in x)
+    return composition_keys(fractions) ^ np.frombuffer(digests, np.uint64)

@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ def read_descriptors(path: Path | str) -> Descriptors:
     Args:
         path: CSV, plain or ``.gz``, with a column for each of the 271 attributes. Columns ``name``, ``formula``,
             ``structure_hash``, ``status`` and ``reason`` are taken where they are there; a row whose attributes are
-            not all finite gets a reason in any case.
+            not all finite gets a reason in any case, as does a blank line.
 
     Raises:
         TableError: One sentence: not a CSV table, a column is missing, or a cell is not a number.
@@ -149,9 +150,10 @@ def read_descriptors(path: Path | str) -> Descriptors:
             keep_default_na=False,  # else sodium nitride, NaN, would be read as missing
             na_values={label: ["", "nan", "NaN"] for label in ward2017.LABELS},
             float_precision="round_trip",
+            skip_blank_lines=False,
             encoding="utf-8-sig",
         )
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, zlib.error) as error:
         cause = " ".join(str(error).split()).rstrip(".")
         raise TableError(f"{path} cannot be read as a descriptor table: {cause}.") from error
     missing = [label for label in ward2017.LABELS if label not in frame]

@@ -9,7 +9,7 @@ Reference:
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from common import backend, networks
+from common import backend, networks, splits
 from common.training import fit
 from common.training_config import TrainingConfig
 from irnet.predict import Predictor
+from irnet.system import System
 
 
 def fine_tune(
@@ -122,6 +123,69 @@ def _continued(card: dict, num_rows: int, ratio: float, epochs: int, seed: int, 
         seed=seed,
         mirrored=False,
     )
+
+
+@dataclass(frozen=True)
+class TunedPredictor:
+    """A network continued on part of a system, scored on the rest of it.
+
+    Attributes:
+        predictor: The continued network.
+        num_new: Rows it was continued on.
+        num_held_out: Rows it was scored on.
+        mae_before: Mean absolute error on those before, over all targets; NaN without such rows.
+        mae_after: The same after.
+    """
+
+    predictor: Predictor
+    num_new: int
+    num_held_out: int
+    mae_before: float
+    mae_after: float
+
+
+def fine_tune_on_system(
+    predictor: Predictor,
+    system: System,
+    *,
+    held_out: float = 0.2,
+    learning_rate_ratio: float = 0.1,
+    epochs: int = 40,
+    seed: int = 0,
+    progress: bool = False,
+) -> TunedPredictor:
+    """Continue the training of a network on part of a new system, and see on the rest what that was worth.
+
+    Args:
+        predictor: The trained network; stays as it is.
+        system: The new system, in the inputs and targets of the network.
+        held_out: Share of its rows to score on, drawn at random; 0 continues on all of them.
+        learning_rate_ratio: As in ``fine_tune``.
+        epochs: As in ``fine_tune``.
+        seed: Seed of the rows held out, data order and dropout.
+        progress: As in ``fine_tune``.
+
+    Raises:
+        ValueError, CollapsedTrainingError, DivergedTrainingError: See ``fine_tune``.
+    """
+    new, rest = np.arange(len(system)), np.arange(0)
+    if held_out > 0:
+        new, rest = splits.hold_out(len(system), held_out, seed)
+    continued = fine_tune(
+        predictor,
+        system.x[new],
+        system.y[new],
+        learning_rate_ratio=learning_rate_ratio,
+        epochs=epochs,
+        elements=system.elements(new),
+        seed=seed,
+        progress=progress,
+    )
+    before, after = (
+        float(np.abs(network.predict_attributes(system.x[rest]) - system.y[rest]).mean()) if len(rest) else np.nan
+        for network in (predictor, continued)
+    )
+    return TunedPredictor(continued, len(new), len(rest), before, after)
 
 
 def new_points_study(

@@ -8,6 +8,7 @@ import numpy as np
 from common.composition import encode
 from common.elements import ELEMENTS
 from common.features import Featurized, magpie, voronoi, ward2017
+from common.structure_tables import reduce_species
 
 
 def labels(inputs: str) -> tuple[str, ...]:
@@ -61,7 +62,7 @@ def of_structures(
 
     def noting_formulas():
         for structure in structures:
-            formulas.append(structure.composition.reduced_formula)
+            formulas.append(reduce_species([site.species_string for site in structure]))
             yield structure
 
     ward = ward2017.featurize(noting_formulas(), cache_dir=cache_dir, num_processes=num_processes, progress=progress)

@@ -77,6 +77,7 @@ def build_irnet(
         input_scaling=input_scaling,
         output_activation=head,
         batch_norm_momentum=config.batch_norm_momentum,
+        batch_norm_gamma=config.batch_norm_gamma,
         seed=config.training.seed,
         name="irnet",
     )

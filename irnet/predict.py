@@ -87,7 +87,8 @@ class Predictor:
         """Answers for structures.
 
         Args:
-            structures: n pymatgen structures, or ``StructureRecord`` of ``common.structures.read_structures``.
+            structures: n pymatgen structures, or ``StructureRecord`` of ``common.structures.read_structures``; anything
+                else becomes an error row.
             num_processes: Structures featurised at a time; ``None`` for one on each core.
             progress: Show a bar on a terminal.
 
@@ -140,9 +141,16 @@ class Predictor:
 
 
 def _as_records(structures: Iterable) -> Iterable[StructureRecord]:
-    for number, structure in enumerate(structures):
-        is_record = isinstance(structure, StructureRecord)
-        yield structure if is_record else StructureRecord(name=str(number), structure=structure, reason="")
+    from pymatgen.core import Structure  # slow to import, and not needed for formulas
+
+    for number, item in enumerate(structures):
+        if isinstance(item, StructureRecord):
+            yield item
+        elif isinstance(item, Structure):
+            yield StructureRecord(name=str(number), structure=item, reason="")
+        else:
+            reason = f"Expected a pymatgen Structure, received {type(item).__name__}."
+            yield StructureRecord(name=str(number), structure=None, reason=reason)
 
 
 def installed_path(name: str) -> Path:

@@ -35,6 +35,8 @@ class Layer:
 # 100-unit end of nothing here, since dropout never follows a narrow layer.
 DROPOUT_RATE = 0.5
 
+CITATION = "Krajewski et al., Comput. Mater. Sci. 208, 111254 (2022), doi:10.1016/j.commatsci.2022.111254"
+
 LAYERS: dict[str, tuple[Layer, ...]] = {
     "sipfenn_nn9": (
         Layer(10_000, "softsign"),

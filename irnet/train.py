@@ -10,7 +10,8 @@ from common import artifacts, backend, metrics, networks, provenance, splits
 from common.training import TrainingResult, fit
 from common.training_config import TrainingConfig
 from irnet import data as irnet_data
-from irnet.config import IRNetConfig
+from irnet import sipfenn
+from irnet.config import SIPFENN_VARIANTS, IRNetConfig
 from irnet.model import build_irnet, fold_target_scaling
 from irnet.predict import Predictor
 
@@ -89,7 +90,7 @@ def run(
         folder=folder,
         # what neither the settings of the training nor the shapes of the weights tell
         identity=f"{config.variant} {config.inputs} {config.input_scaling} {config.kernel_initializer} "
-        f"{config.batch_norm_momentum} {config.protocol}",
+        f"{config.batch_norm_momentum} {config.batch_norm_gamma} {config.protocol}",
         strategy=strategy,
         progress=progress,
     )
@@ -205,6 +206,6 @@ def _card(
         "metrics": {"best_epoch": training.best_epoch},
         "learning_curve": curve.to_dict("list"),
         "limits": LIMITS,
-        "citation": CITATION,
+        "citation": sipfenn.CITATION if config.variant in SIPFENN_VARIANTS else CITATION,
         "made_with": dataclasses.asdict(made_with),
     }

@@ -358,6 +358,25 @@ def test_user_file_with_own_names(tmp_path):
     assert "'Delta_E' is read as formation energy in eV/atom" in notes and "1 of 3 rows have no number" in notes
 
 
+def test_user_file_with_other_targets(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("Formula,Band_gap_eV,note\nNaCl,5.1,a\nNaN,,b\n", encoding="utf-8")
+    loaded = datasets.load_user_file(path, ["band_gap_ev"])
+    assert loaded.frame["formula"].tolist() == ["NaCl", "NaN"]
+    assert loaded.frame["band_gap_ev"].isna().tolist() == [False, True]
+    with pytest.raises(ValueError, match="'volume'"):
+        datasets.load_user_file(path, ["volume"])
+
+
+def test_damaged_user_file_is_one_sentence(tmp_path):
+    content = bytearray(gzip.compress(b"formula,formation_energy_ev_per_atom\n" + b"NaCl,-2.1\n" * 50, mtime=0))
+    path = tmp_path / "mine.csv.gz"
+    for place in range(12, len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        with pytest.raises(ValueError, match="cannot be read"):
+            datasets.load_user_file(path)
+
+
 def test_user_file_gzipped_with_split(tmp_path):
     path = tmp_path / "mine.csv.gz"
     path.write_bytes(gzip.compress(b"formula,formation_energy_ev_per_atom,split\nNaCl,-2.1,Test\nFe,0,train\n"))

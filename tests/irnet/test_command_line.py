@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -131,6 +132,55 @@ def test_training_saves_and_exports_a_model_that_predicts(tmp_path, refused):
     refused(irnet("train", *TINY, "--output", tmp_path / "run", "--seed", 1), "other settings, seed or data")
 
 
+def test_a_table_of_ones_own_with_other_targets_is_learned(tmp_path):
+    numbers = np.arange(1, 61)
+    table = pd.DataFrame(
+        {
+            "Formula": [f"NaCl{number}" for number in numbers],
+            "band_gap_ev": 9 / numbers,
+            "volume_per_atom_a3": 20 + numbers,
+            "split": np.array(["train", "train", "train", "val", "test"])[numbers % 5],
+        }
+    )
+    table.loc[0, "band_gap_ev"] = np.nan
+    table.to_csv(tmp_path / "my.csv", index=False)
+    small = ("--variant", "8BARx1-1", "--epochs", 2, "--output", tmp_path / "run")
+    targets = ("--target", "band_gap_ev", "--target", "volume_per_atom_a3")
+    result = irnet("train", "--data", tmp_path / "my.csv", *targets, *small)
+    assert result.exit_code == 0, result.output
+    assert "my.csv: 35 training rows, 12 test rows" in result.stdout
+    assert "band_gap_ev: test MAE" in result.stdout and "volume_per_atom_a3: test MAE" in result.stdout
+    card = artifacts.load(tmp_path / "run" / "model.keras").card
+    assert card["targets"] == ["band_gap_ev", "volume_per_atom_a3"] and card["data"]["left_out"]["missing target"] == 1
+    answer = irnet("predict", "NaCl", "--model", tmp_path / "run" / "model.keras", "--strict")
+    assert answer.exit_code == 0 and "band_gap_ev" in answer.stdout and "volume_per_atom_a3" in answer.stdout
+
+
+def test_sipfenn_starts_from_its_paper_on_structures(tmp_path, monkeypatch):
+    from common import datasets
+    from irnet import sipfenn
+
+    asked = []
+
+    def few_rows(name, **options):
+        asked.append(name)
+        loaded = load_table(name, **options)
+        return replace(loaded, frame=loaded.frame.iloc[::40])
+
+    load_table = datasets.load_table
+    monkeypatch.setattr(datasets, "load_table", few_rows)
+    monkeypatch.setitem(sipfenn.LAYERS, "sipfenn_nn24", (sipfenn.Layer(8, "softsign"),))
+    run = tmp_path / "run"
+    result = irnet("train", "--variant", "sipfenn_nn24", "--epochs", 1, "--output", run)
+    assert result.exit_code == 0, result.output
+    assert asked == ["mp_structures"] and "flla_structures" in result.stdout  # stands in where there is no network
+    artifact = artifacts.load(run / "model.keras")
+    assert artifact.card["recipe"] == "sipfenn" and artifact.card["inputs"] == "S+C"
+    assert artifact.model.input_shape == (None, 271)
+    expected = asdict(replace(sipfenn.PAPER_RECIPE.training, max_epochs=1))
+    assert artifact.card["training"] == expected and expected["l2"] == 1e-6 and expected["schedule"] == "warmup"
+
+
 def test_a_named_variant_can_be_installed(tmp_path, monkeypatch, refused):
     from irnet import config
 
@@ -155,6 +205,7 @@ def test_a_named_variant_can_be_installed(tmp_path, monkeypatch, refused):
         (("--data", "flla", "--inputs", "S+C"), ("species", "flla")),
         (("--data", "flla", "--classes", "2"), ("classes [0, 1]",)),
         (("--data", "no/such/file.csv"), ("no/such/file.csv",)),
+        (("--variant", "sipfenn_nn24", "--data", "mp_structures"), ("mp_structures",)),
         (("--protocol", "hopeful"), ("'hopeful'",)),
         (("--export", "mine.h5"), ("NAME.keras",)),
     ],

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from pymatgen.core import Structure
 
 from common import cleaning
 from common.composition import encode
@@ -27,10 +28,10 @@ def compositions() -> pd.DataFrame:
     """48 compounds with two targets and a class: 30 train, 8 val, 10 test."""
     formulas = [
         f"{metal}{i}{anion}{j}"
-        for metal in ("Na", "Mg", "Fe")
-        for anion in ("O", "Cl")
         for i in (1, 2)
         for j in (3, 5, 7, 9)
+        for anion in ("O", "Cl")
+        for metal in ("Na", "Mg", "Fe")
     ]
     rng = np.random.default_rng(0)
     return pd.DataFrame(
@@ -68,16 +69,47 @@ def test_elements_are_those_of_the_training_rows(flla):
     assert set(flla.elements) == {e for e, total in zip(ELEMENTS, fractions.sum(axis=0), strict=True) if total > 0}
 
 
+def test_rows_with_an_element_that_training_rows_lack_are_counted(compositions):
+    frame = compositions.copy()
+    frame.loc[[32, 40, 41], "formula"] = ["RbO", "KBr", "NaI"]  # one in validation, two in test
+    rows = data.load(FLLA, loaded=table(frame))
+    assert rows.elements == ("O", "Na", "Mg", "Cl", "Fe")
+    assert rows.counts["element absent from training rows"] == 3
+    assert (len(rows.train), len(rows.validation), len(rows.test)) == (30, 7, 8)
+    drawn = data.load(replace(FLLA, max_train_rows=1), loaded=table(frame))
+    assert drawn.elements == rows.elements  # so that draws of any size are scored on the same rows
+    np.testing.assert_array_equal(drawn.test.x, rows.test.x)
+
+
+def test_rows_in_no_split_are_counted(compositions):
+    frame = compositions.assign(split=compositions["split"].where(compositions.index != 2, "set aside"))
+    rows = data.load(FLLA, loaded=table(frame))
+    assert rows.counts["in no split"] == 1
+    assert len(rows.train) + len(rows.validation) + len(rows.test) + sum(rows.counts.values()) == len(frame)
+
+
+def test_pure_elements_stay_where_their_property_says_something(compositions):
+    frame = compositions.copy()
+    frame.loc[[0, 1], "formula"] = ["Fe", "Mg"]
+    energies, gaps = (data.load(replace(FLLA, targets=(name,)), loaded=table(frame)) for name in (ENERGY, "gap_ev"))
+    assert energies.counts["single element"] == 2 and gaps.counts["single element"] == 0
+    assert set(gaps.train.frame["formula"]) - set(energies.train.frame["formula"]) == {"Fe", "Mg"}
+
+
 def test_no_energy_is_far_from_the_training_rows(flla):
     train, everything = flla.train.y, np.concatenate([flla.train.y, flla.validation.y, flla.test.y])
     assert (np.abs(everything - train.mean()) < 6 * train.std()).all()
 
 
-def test_the_tail_of_a_gap_is_kept(compositions):
-    frame = compositions.assign(gap_ev=np.where(compositions.index == 3, 1e3, 0.1 + compositions["gap_ev"] / 1e3))
-    rows = data.load(replace(FLLA, targets=("gap_ev",)), loaded=table(frame))
-    assert 1e3 in rows.train.y
-    energies = frame.assign(**{ENERGY: np.where(frame.index == 3, 1e3, frame[ENERGY])})
+@pytest.mark.parametrize("target", ["gap_ev", "energy_above_hull_ev_per_atom"])
+def test_the_tail_of_a_property_with_one_tail_is_kept(compositions, target):
+    values = np.where(np.isin(compositions.index, [3, 45]), 1e3, 0.1 + compositions["gap_ev"] / 1e3)
+    rows = data.load(replace(FLLA, targets=(target,)), loaded=table(compositions.assign(**{target: values})))
+    assert 1e3 in rows.train.y and 1e3 in rows.test.y
+
+
+def test_outlying_formation_energies_are_counted(compositions):
+    energies = compositions.assign(**{ENERGY: np.where(compositions.index == 3, 1e3, compositions[ENERGY])})
     rows = data.load(FLLA, loaded=table(energies))
     assert 1e3 not in rows.train.y and any("sigma" in reason for reason in rows.counts if rows.counts[reason])
 
@@ -121,7 +153,7 @@ def test_a_row_in_two_parts_is_found(compositions, monkeypatch):
     frame = compositions.copy()
     frame.loc[47, "formula"] = frame.loc[0, "formula"]
     uncleaned = cleaning.Cleaned(frame, np.empty(0), np.empty(0), {})
-    monkeypatch.setattr(cleaning, "clean_compositions", lambda frame, target: uncleaned)
+    monkeypatch.setattr(cleaning, "clean_compositions", lambda frame, **options: uncleaned)
     with pytest.raises(LeakageError):
         data.load(FLLA, loaded=table(frame))
 
@@ -152,6 +184,18 @@ def test_structures_keep_polymorphs_and_their_attributes(crystals):
     np.testing.assert_allclose(rows.test.x, of_test, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("kind", ["C", "S", "S+C+EF"])
+def test_inputs_are_compared_on_the_same_structures(crystals, kind):
+    splits = {("K", "Cl"): "train", ("Mg", "O"): "train", ("Mg", "Cl"): "val", ("K", "O"): "test"}
+    kcl = crystals["KCl.cif"]
+    frame = frame_of_structures({"".join(pair): Structure(kcl.lattice, pair, kcl.frac_coords) for pair in splits})
+    frame["split"] = [splits[species] for species in frame["species"]]
+    rows = data.load(IRNetConfig(data="made up", inputs=kind), loaded=table(frame))
+    for name, part in (("train", rows.train), ("val", rows.validation), ("test", rows.test)):
+        expected = frame.loc[frame["split"] == name, "structure_id"].tolist()
+        assert part.frame["structure_id"].tolist() == expected
+
+
 def frame_of_structures(crystals) -> pd.DataFrame:
     """Each crystal in four sizes: 13 train, 2 val, 5 test; compositions cross splits, rows do not."""
     rows = []
@@ -167,4 +211,5 @@ def frame_of_structures(crystals) -> pd.DataFrame:
                     "frac": crystal.frac_coords,
                 }
             )
-    return pd.DataFrame(rows).assign(split=["train"] * 13 + ["val"] * 2 + ["test"] * 5)
+    num_rows = len(rows)
+    return pd.DataFrame(rows).assign(split=["train"] * (num_rows - 7) + ["val"] * 2 + ["test"] * 5)

@@ -148,6 +148,24 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, content):
         read_descriptors(tmp_path / "none.csv")
 
 
+def test_a_damaged_archive_is_one_sentence(crystals, tmp_path):
+    list(describe_file(records(crystals), tmp_path / "t.csv.gz"))
+    content = bytearray((tmp_path / "t.csv.gz").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (tmp_path / "t.csv.gz").write_bytes(content)
+    with pytest.raises(TableError, match="t.csv.gz cannot be read"):
+        read_descriptors(tmp_path / "t.csv.gz")
+
+
+def test_a_blank_line_keeps_its_row(crystals, tmp_path):
+    path = tmp_path / "table.csv"
+    list(describe_file(records(crystals), path))
+    header, *lines = path.read_text().splitlines()
+    path.write_text("\n".join([header, lines[0], "", lines[2]]))
+    read = read_descriptors(path)
+    assert read.names.tolist() == ["MgO.cif", "", "NaCl.cif"] and read.featurized.ok.tolist() == [True, False, True]
+
+
 def test_a_table_of_others_needs_no_names(crystals, tmp_path):
     table = joined(describe(records(crystals)))[list(ward2017.LABELS)]
     table.to_csv(tmp_path / "bare.csv", index=False)

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common import networks
+from common import networks, splits
 from common.training_config import TrainingConfig
 from irnet import fine_tuning
-from irnet.fine_tuning import fine_tune, new_points_study
+from irnet.fine_tuning import fine_tune, fine_tune_on_system, new_points_study
 from irnet.predict import Predictor
+from irnet.system import System
 
 TRAINED = TrainingConfig(
     learning_rate=0.01,
@@ -47,6 +48,22 @@ def weights(p: Predictor) -> list[np.ndarray]:
 
 def error(p: Predictor, x, y) -> float:
     return float(np.abs(p.predict_attributes(x)[:, 0] - y).mean())
+
+
+def test_a_part_of_the_system_is_held_out_and_scored_before_and_after(system):
+    x, y = system
+    rows = System(np.array(["LiF"] * len(x), object), x, y[:, None], {}, "tiny")
+    original = predictor()
+    tuned = fine_tune_on_system(original, rows, held_out=0.25, epochs=40, learning_rate_ratio=1.0, seed=3)
+    assert (tuned.num_new, tuned.num_held_out) == (45, 15)
+    new, rest = splits.hold_out(len(x), 0.25, 3)
+    assert tuned.mae_before == pytest.approx(error(original, x[rest], y[rest]), rel=1e-6)
+    assert tuned.mae_after == pytest.approx(error(tuned.predictor, x[rest], y[rest]), rel=1e-6)
+    alone = fine_tune(original, x[new], y[new], epochs=40, learning_rate_ratio=1.0, seed=3)
+    assert all(np.array_equal(a, b) for a, b in zip(weights(alone), weights(tuned.predictor), strict=True))
+    assert set(tuned.predictor.elements) == {"Na", "Cl", "Li", "F"}
+    everything = fine_tune_on_system(original, rows, held_out=0, epochs=1)
+    assert (everything.num_new, everything.num_held_out) == (60, 0) and np.isnan(everything.mae_after)
 
 
 def test_the_new_rows_are_learned_and_the_original_stays(system):

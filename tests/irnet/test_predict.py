@@ -76,6 +76,13 @@ def test_bad_structures_and_unseen_elements_cost_their_own_row(of_structures, fo
     assert np.isfinite(table[ENERGY][["good_KCl.cif", "good_MgO.cif"]]).all()
 
 
+def test_what_is_no_structure_costs_its_own_row(of_structures, composition_model, crystals):
+    kcl = crystals["KCl.cif"]
+    for table in (of_structures.predict_structures([None, kcl]), irnet.predict(["KCl", kcl], model=composition_model)):
+        assert table["status"].tolist() == ["error", "ok"] and table[ENERGY].isna().tolist() == [True, False]
+        assert table["reason"][0].startswith("Expected a pymatgen Structure")
+
+
 def test_a_model_of_compositions_needs_no_tessellation(of_compositions, composition_model, crystals, monkeypatch):
     monkeypatch.setattr("common.features.ward2017.featurize", None)
     table = of_compositions.predict_structures(crystals.values())
