@@ -137,7 +137,7 @@ def main(
     description: str,
     entries: Mapping[str, Callable],
     *,
-    default_data: str,
+    default_data: str | None = None,
     arguments: list[str] | None = None,
 ) -> int:
     """The command line of a chapter: run the entries asked for, in order, and write the report.
@@ -146,7 +146,8 @@ def main(
         make_chapter: The chapter's class.
         description: For ``--help``.
         entries: Functions of the chapter by name, one for each table and figure.
-        default_data: Registered data set, or what stands in for it.
+        default_data: Registered data set, or what stands in for it; ``None`` for a chapter whose entries each have
+            their own.
         arguments: In place of ``sys.argv``.
 
     Returns:
@@ -157,9 +158,10 @@ def main(
     parser = argparse.ArgumentParser(prog=f"python -m experiments.chapter{number}", description=description)
     parser.add_argument("entries", nargs="*", metavar="ENTRY", help=f"of {', '.join(entries)}; all by default")
     parser.add_argument("--profile", choices=("smoke", "cpu", "paper"), default="cpu", help="sizes (default: cpu)")
-    parser.add_argument(
-        "--data", help=f"registered data set, or a CSV (default: {default_data}, or what stands in for it)"
-    )
+    if default_data is not None:
+        parser.add_argument(
+            "--data", help=f"registered data set, or a CSV (default: {default_data}, or what stands in for it)"
+        )
     parser.add_argument("--protocol", choices=("honest", "paper"), default="honest", help="paper: validation = test")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -172,11 +174,12 @@ def main(
     unknown = [entry for entry in given.entries if entry not in entries]
     if unknown:
         parser.error(f"unknown entry {unknown[0]!r}; expected of {', '.join(entries)}")
+    data = getattr(given, "data", None)
     chapter = make_chapter(
         Options(
             given.profile,
-            given.data or default_data,
-            given.data is None,
+            data or default_data or "",
+            data is None,
             given.protocol,
             given.seed,
             given.results,

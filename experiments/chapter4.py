@@ -13,6 +13,7 @@ from common.files import write_csv_atomic
 from common.networks import parse_architecture
 from common.results import ResultRow
 from common.structure_tables import structures
+from common.training import CollapsedTrainingError
 from experiments.chapter import main as run_chapter
 from experiments.chapter import say
 from experiments.chapter4_tasks import (
@@ -27,8 +28,6 @@ from experiments.chapter4_tasks import (
     Job,
     Task,
     describe,
-    named,
-    scored_row,
 )
 from experiments.paper_values import paper_value
 from irnet import comparison, figures, fine_tuning, inputs
@@ -84,8 +83,8 @@ def table_4_2(chapter: Chapter4) -> None:
         if found is None:
             continue
         scored, result = found
-        data, (kind, depth) = job.task.data, job.variant.split("_")
-        row = scored_row(scored, UNIT, paper.get(depth, {}).get(kind), headline=depth != "24", data=data)
+        data, (kind, depth) = chapter.table(job.task.data).name, job.variant.split("_")
+        row = chapter.row(scored, job.task, paper.get(depth, {}).get(kind), headline=depth != "24")
         rows.append(row)
         curves.append(result.training.history.assign(data=data, variant=describe(job.variant)))
         table.append(
@@ -102,6 +101,8 @@ def table_4_2(chapter: Chapter4) -> None:
                 "seconds_train": round(scored.seconds_train or 0, 1),
             }
         )
+    if not table:
+        raise CollapsedTrainingError(f"No network of the design problem could be trained: {' '.join(chapter.failures)}")
     write_csv_atomic(chapter.results / "fig_4_2_curves.csv", pd.concat(curves, ignore_index=True))
     write_csv_atomic(chapter.results / "table_4_2_networks.csv", pd.DataFrame(table))
     figures.validation_curves(chapter.results, UNIT)
@@ -122,17 +123,14 @@ def table_4_3(chapter: Chapter4) -> None:
     jobs = design_jobs(chapter)
     for task in dict.fromkeys(job.task for job in jobs):
         shown = [job for job in jobs if job.task is task and job.variant in ("irnet_10", "irnet_17", "irnet_48")]
-        models = chapter.classical(shown[0], profile.design_models)
+        models, data = chapter.classical(shown[0], profile.design_models), chapter.table(task.data).name
         best = models[0]
-        rows += [
-            scored_row(named(model, task), UNIT, paper.get(model.name), headline=model is best, data=task.data)
-            for model in models
-        ]
+        rows += [chapter.row(model, task, paper.get(model.name), headline=model is best) for model in models]
         networks = [found[0] for job in shown if (found := chapter.network(job))]
         for model in [*networks, best]:
             name = model.name.removeprefix(f"{task.name}: ")
             predictions.append(
-                pd.DataFrame({"data": task.data, "model": name, "true": model.y_true, "predicted": model.y_pred})
+                pd.DataFrame({"data": data, "model": name, "true": model.y_true, "predicted": model.y_pred})
             )
             p90 = metrics.absolute_error_quantile(model.y_true, model.y_pred, 0.9)
             theirs = {"IRNet, 17 layers": "p90_irnet", "RandomForest": "p90_random_forest"}.get(name)
@@ -144,7 +142,7 @@ def table_4_3(chapter: Chapter4) -> None:
                     UNIT,
                     paper=paper_value("chapter4", "fig_4_5", theirs) if theirs else None,
                     rows_test=len(model.y_true),
-                    data=task.data,
+                    data=chapter.table(task.data).name,
                     headline=False,
                 )
             )
@@ -158,9 +156,11 @@ def table_4_4(chapter: Chapter4) -> None:
     started = time.monotonic()
     profile, rows = chapter.profile, []
     variants = ("plain_17", "irnet_17", *(("irnet_48",) if profile.grid == "paper" else ()))
+    seen: set[str] = set()  # one table may stand in for two
     for task in (OQMD, *COMPOSITION_TASKS):
-        if not chapter.has(task):
+        if not chapter.has(task) or chapter.table(task.data).name in seen:
             continue
+        seen.add(chapter.table(task.data).name)
         is_main = task is OQMD
         size = (profile.oqmd_epochs, profile.oqmd_rows) if is_main else (profile.task_epochs, profile.task_rows)
         jobs = [Job(task, variant, *size) for variant in variants]
@@ -168,10 +168,11 @@ def table_4_4(chapter: Chapter4) -> None:
         names = ("RandomForest",) if is_main and profile.task_models else profile.task_models
         paper = paper_errors(task)
         best = chapter.classical(jobs[0], names)[0]
-        rows.append(scored_row(named(best, task), task.unit, paper[0], headline=is_main, data=task.data))
+        rows.append(chapter.row(best, task, paper[0], headline=is_main))
+        rows.append(chapter.row(comparison.always_the_median(chapter.data(jobs[0])), task, headline=False))
         for job, theirs in zip(jobs, paper[1:], strict=False):
             if found := chapter.network(job):
-                rows.append(scored_row(found[0], task.unit, theirs, headline=is_main, data=task.data))
+                rows.append(chapter.row(found[0], task, theirs, headline=is_main))
     chapter.finish(
         "table_4_4",
         "Table 4.4 and table 1 of the 2021 paper: properties of compositions, 145 attributes",
@@ -208,9 +209,9 @@ def table_4_5(chapter: Chapter4) -> None:
     for job in jobs:
         paper = paper_value("chapter4", "table_4_5_combinatorial", job.label)
         for model in chapter.classical(job, ("RandomForest",)):
-            rows.append(scored_row(named(model, job.task), UNIT, paper.get(model.name), data=loaded.name))
+            rows.append(chapter.row(model, job.task, paper.get(model.name)))
         if found := chapter.network(job):
-            rows.append(scored_row(found[0], UNIT, paper["irnet_17"], data=loaded.name))
+            rows.append(chapter.row(found[0], job.task, paper["irnet_17"]))
     chapter.finish("table_4_5", "Table 4.5: hold-out by prototype", rows, started)
 
 
@@ -226,7 +227,7 @@ def srep2021_table_2(chapter: Chapter4) -> None:
         found = chapter.network(job)
         for scored in [best, *([found[0]] if found else [])]:
             name = f"{job.task.inputs}: {scored.name.removeprefix(f'{job.task.name}: ')}"
-            rows.append(scored_row(replace(scored, name=name), UNIT, headline=False, data=job.task.data))
+            rows.append(chapter.row(scored, job.task, headline=False, name=name))
     caveat = "Inputs C on structures: rows of one composition have the same inputs, so polymorphs set a floor."
     chapter.finish("srep2021_table_2", "Table 2 of the 2021 paper: inputs", rows, started, (caveat,))
 
@@ -241,10 +242,11 @@ def srep2021_table_3(chapter: Chapter4) -> None:
     jobs = [Job(task, variant, profile.small_epochs) for variant in ("irnet_10", "irnet_17")]
     chapter.train_side_by_side(jobs)
     best = chapter.classical(jobs[0], profile.design_models)[0]
-    rows.append(scored_row(named(best, task), task.unit, paper[1], data=task.data))
+    rows.append(chapter.row(best, task, paper[1]))
+    rows.append(chapter.row(comparison.always_the_median(chapter.data(jobs[0])), task, headline=False))
     for job, theirs in zip(jobs, paper[2:], strict=True):
         if found := chapter.network(job):
-            rows.append(scored_row(found[0], task.unit, theirs, data=task.data))
+            rows.append(chapter.row(found[0], task, theirs))
     caveat = "One split by composition; the paper's is another draw of the same data."
     chapter.finish("srep2021_table_3", "Table 3 of the 2021 paper: small data", rows, started, (caveat,))
 
@@ -253,22 +255,22 @@ def srep2021_fig_2(chapter: Chapter4) -> None:
     """Error against the number of training rows: IRNet and the random forest."""
     started = time.monotonic()
     profile, table, rows = chapter.profile, [], []
+    num_rows = int((chapter.table(OQMD.data).frame["split"] == "train").sum())
+    sizes = [size for size in profile.sizes if size <= num_rows]
     # As many steps for small sets as for 10,000 rows, but no set is passed over more than 40 times.
-    epochs = [profile.size_epochs and max(2, min(40, profile.size_epochs * 10_000 // size)) for size in profile.sizes]
-    jobs = [Job(OQMD, "irnet_17", *numbers) for numbers in zip(epochs, profile.sizes, strict=True)]
+    epochs = [profile.size_epochs and max(2, min(40, profile.size_epochs * 10_000 // size)) for size in sizes]
+    jobs = [Job(OQMD, "irnet_17", *numbers) for numbers in zip(epochs, sizes, strict=True)]
     chapter.train_side_by_side(jobs)
-    for job, size in zip(jobs, profile.sizes, strict=True):
+    for job, size in zip(jobs, sizes, strict=True):
         models = chapter.classical(job, ("RandomForest",))
         found = chapter.network(job)
         for scored in [*models, *([found[0]] if found else [])]:
-            name = scored.name.removeprefix(f"{OQMD.name}: ")
-            row = scored_row(
-                replace(scored, name=f"{name}, {size:,} training rows"), UNIT, headline=False, data=OQMD.data
-            )
+            model = scored.name.removeprefix(f"{OQMD.name}: ")
+            row = chapter.row(scored, OQMD, headline=False, name=f"{model}, {size:,} training rows")
             rows.append(row)
             table.append(
                 {
-                    "model": name,
+                    "model": model,
                     "rows_train": size,
                     "test_mae": row.ours,
                     "interval_low": row.interval_low,
@@ -279,7 +281,9 @@ def srep2021_fig_2(chapter: Chapter4) -> None:
     write_csv_atomic(chapter.results / "srep2021_fig_2_sizes.csv", frame)
     figures.error_against_size(chapter.results, UNIT)
     errors = frame.pivot(index="rows_train", columns="model", values="test_mae")
-    ahead = errors.index[(errors["IRNet, 17 layers"] < errors["RandomForest"]).to_numpy()]
+    nothing = pd.Series(np.nan, errors.index)  # where every network failed
+    forest, irnet = (errors.get(name, nothing) for name in ("RandomForest", describe("irnet_17")))
+    ahead = errors.index[(irnet < forest).to_numpy()]
     insight = paper_value("chapter4", "insight")
     caveat = f"IRNet is ahead at {', '.join(f'{n:,}' for n in ahead) or 'no'} training rows. The paper: {insight}."
     chapter.finish("srep2021_fig_2", "Figure 2 of the 2021 paper: gain against size", rows, started, (caveat,))
@@ -291,12 +295,13 @@ def sipfenn_nn24(chapter: Chapter4) -> None:
     profile, task, system_name = chapter.profile, MP_STRUCTURES, "perovskite"
     loaded = comparison.set_aside_prototype(chapter.table(task.data), system_name)
     config = chapter.sipfenn_config(task)
-    data = chapter.rows(config, loaded, f"{system_name} set aside")
-    result = run(config, chapter.folder(config, data), data=data)
+    label = f"{system_name} set aside"
+    data = chapter.rows(config, loaded, label)
+    result = run(config, chapter.folder(config, data, label), data=data)
     name = f"{task.name} without {system_name}: {describe(config.variant)}"
     scored = comparison.network(name, result, f"batch {config.training.batch_size}")
     theirs = paper_value("sipfenn", "oqmd_test_mae_meV", "NN24") / 1000
-    rows = [scored_row(scored, UNIT, theirs, data=task.data)]
+    rows = [chapter.row(scored, task, theirs)]
 
     frame = loaded.frame[loaded.frame["prototype"] == system_name]
     attributes = inputs.of_structures(config.inputs, structures(frame), cache_dir=chapter.options.runs / "attributes")
@@ -320,7 +325,7 @@ def sipfenn_nn24(chapter: Chapter4) -> None:
             UNIT,
             rows_train=int(number),
             rows_test=int(table["num_test"].iloc[0]),
-            data=task.data,
+            data=loaded.name,
             headline=False,
         )
         for number, error in errors.items()
@@ -334,7 +339,7 @@ def sipfenn_nn24(chapter: Chapter4) -> None:
                     float(errors[number] / errors.iloc[0]),
                     "",
                     note=f"the paper: {paper_value('sipfenn', 'transfer', 'effect')}",
-                    data=task.data,
+                    data=loaded.name,
                     headline=number == 20,
                 )
             )
@@ -347,20 +352,22 @@ def sipfenn_nn24(chapter: Chapter4) -> None:
 
 ENTRIES = {
     "table_4_1": table_4_1,
+    # compositions
+    "table_4_4": table_4_4,
+    "srep2021_fig_2": srep2021_fig_2,
+    "srep2021_table_3": srep2021_table_3,
+    # structures
     "table_4_2": table_4_2,
     "table_4_3": table_4_3,
-    "table_4_4": table_4_4,
     "table_4_5": table_4_5,
     "srep2021_table_2": srep2021_table_2,
-    "srep2021_table_3": srep2021_table_3,
-    "srep2021_fig_2": srep2021_fig_2,
     "sipfenn_fig_3_9": sipfenn_nn24,
 }
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; see ``experiments.chapter.main``."""
-    return run_chapter(Chapter4, __doc__ or "", ENTRIES, default_data="several", arguments=arguments)
+    return run_chapter(Chapter4, __doc__ or "", ENTRIES, arguments=arguments)
 
 
 if __name__ == "__main__":

@@ -171,7 +171,7 @@ PROFILES = {
         oqmd_rows=100_000,
         oqmd_epochs=8,
         task_rows=8_000,
-        task_epochs=10,
+        task_epochs=8,
         task_models=("Ridge", "KNeighbors", "Bagging", "RandomForest"),
         design_models=None,
         structure_rows=None,
@@ -180,8 +180,8 @@ PROFILES = {
         small_epochs=25,
         sizes=(300, 1_000, 3_000, 10_000, 30_000),
         size_epochs=16,
-        sipfenn_epochs=24,
-        sipfenn_points=(0, 5, 10, 20, 60),
+        sipfenn_epochs=18,
+        sipfenn_points=(0, 5, 20, 60),
         sipfenn_rounds=3,
     ),
     "paper": Profile(
@@ -221,6 +221,7 @@ class Chapter4(Chapter):
         super().__init__(options)
         self.profile = PROFILES[options.profile]
         self.used: dict[str, DataUsed] = {}
+        self.failures: list[str] = []
         self._tables: dict[str, LoadedDataset] = {}
         self._missing: set[str] = set()
         self._rows: dict[tuple, irnet_data.IRNetData] = {}
@@ -249,13 +250,16 @@ class Chapter4(Chapter):
                 say(note)
             limit = self.profile.structure_rows
             if limit is not None and "lattice" in loaded.frame:
-                loaded = replace(loaded, frame=loaded.frame.sample(min(limit, len(loaded.frame)), random_state=0))
+                frame = loaded.frame.sample(min(limit, len(loaded.frame)), random_state=0)
+                loaded = replace(loaded, frame=frame, rows=len(frame))
             self._tables[name] = loaded
         return self._tables[name]
 
     def config(self, task: Task, variant: str, *, epochs: int | None, max_train_rows: int | None) -> IRNetConfig:
         """The recipe for a task at this profile; ``None`` epochs are the recipe's."""
-        num_rows = max_train_rows or len(self.table(task.data).frame)
+        num_rows = int((self.table(task.data).frame["split"] == "train").sum())
+        if max_train_rows is not None:
+            num_rows = min(num_rows, max_train_rows)
         recipe = RECIPES[self.profile.recipe] if self.profile.recipe else recipe_for(num_rows)
         config = replace(
             recipe,
@@ -294,15 +298,15 @@ class Chapter4(Chapter):
             say(f"{loaded.name} ({loaded.tier}), {note}")
             self._rows[key] = data
             self.used[f"{loaded.name}/{label}/{config.inputs}/{config.max_train_rows}"] = DataUsed(
-                loaded.name, loaded.tier, sum(map(len, parts.values())), loaded.files, note
+                loaded.name, loaded.tier, sum(map(len, parts.values())), loaded.files, " ".join([note, *loaded.notes])
             )
         return self._rows[key]
 
     # -- models ------------------------------------------------------------------------------------------------
 
-    def folder(self, config: IRNetConfig, data: irnet_data.IRNetData) -> Path:
+    def folder(self, config: IRNetConfig, data: irnet_data.IRNetData, label: str) -> Path:
         """A folder of its own for these settings and data, so that a killed run goes on and no other does."""
-        settings = repr((config, data.loaded.files, len(data.train), len(data.test)))
+        settings = repr((config, data.loaded.files, label, len(data.train), len(data.test)))
         digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
         return self.options.runs / f"{config.data}-{config.variant}-{digest}"
 
@@ -316,7 +320,7 @@ class Chapter4(Chapter):
         for job in jobs:
             config = self.config(job.task, job.variant, epochs=job.epochs, max_train_rows=job.max_train_rows)
             data = self.rows(config, job.loaded, job.label)
-            folder = self.folder(config, data)
+            folder = self.folder(config, data, job.label)
             if not (folder / "model.keras").is_file():
                 tasks.append((config, folder, data))
         if len(tasks) < 2 or backend.start_devices() != "the CPU":
@@ -332,17 +336,22 @@ class Chapter4(Chapter):
         name = f"{job.task.name}: {describe(job.variant)}"
         say(name)
         try:
-            result = run(config, self.folder(config, data), data=data)
+            result = run(config, self.folder(config, data, job.label), data=data)
         except (CollapsedTrainingError, DivergedTrainingError) as error:  # a finding of the study, not the end of it
-            say(f"{name}: {error}")
+            self.failures.append(f"{name}: {error}")
+            say(self.failures[-1])
             return None
         settings = config.training
         return comparison.network(name, result, f"recipe {config.recipe}, batch {settings.batch_size}"), result
 
+    def data(self, job: Job) -> irnet_data.IRNetData:
+        """The rows of a job."""
+        config = self.config(job.task, job.variant, epochs=job.epochs, max_train_rows=job.max_train_rows)
+        return self.rows(config, job.loaded, job.label)
+
     def classical(self, job: Job, names: tuple[str, ...] | None) -> list[Scored]:
         """Classical models on the rows of a job, best validation error first."""
-        config = self.config(job.task, job.variant, epochs=job.epochs, max_train_rows=job.max_train_rows)
-        data = self.rows(config, job.loaded, job.label)
+        data = self.data(job)
         say(f"{job.task.name}: {'the ten classical models' if names is None else ', '.join(names)}")
         return comparison.classical_models(
             data, names, grid=self.profile.grid, seed=self.options.seed, progress=sys.stderr.isatty()
@@ -355,7 +364,8 @@ class Chapter4(Chapter):
         return self.table(MP_STRUCTURES.data).tier
 
     def variant(self) -> str:
-        return "bundled" if self._tier == "bundled" and self.options.profile != "smoke" else super().variant()
+        parts = ["bundled" if self._tier == "bundled" and self.options.profile != "smoke" else "", super().variant()]
+        return "-".join(filter(None, parts))
 
     def data_used(self) -> tuple[DataUsed, ...]:
         return tuple(self.used.values()) or (DataUsed("none", "none", 0),)
@@ -367,13 +377,44 @@ class Chapter4(Chapter):
         if self.options.protocol == "paper":
             caveats.append("Protocol paper: the test rows also chose the weights, so errors are too low.")
         if self.options.profile == "cpu":
-            caveats.append("Profile cpu: fewer rows and epochs than the paper, and one split.")
+            caveats.append(
+                "Profile cpu: fewer rows and epochs than the paper, and one split. Networks are trained side by side, one "
+                "on each core, so their seconds are not those of a machine at rest."
+            )
         return tuple(caveats)
 
     def finish(self, result_id, title, rows, started, caveats=(), **extra) -> None:
-        super().finish(result_id, title, rows, started, caveats, **extra)
+        super().finish(result_id, title, rows, started, (*caveats, *self.failures), **extra)
         self.used.clear()  # the next result names its own
+        self.failures.clear()
         self._rows.clear()
+
+    def row(
+        self, scored: Scored, task: Task, paper: float | None = None, *, headline: bool = True, name: str | None = None
+    ) -> ResultRow:
+        """One scored model as a row of a table, with the data it was really made on.
+
+        Args:
+            scored: The model.
+            task: What it was scored on.
+            paper: The paper's figure; left out for the bundled sample, which has nothing in common with it.
+            headline: Whether the row belongs into the README's table.
+            name: In place of task and model.
+        """
+        loaded = self.table(task.data)
+        return mae_row(
+            name or (scored.name if scored.name.startswith(task.name) else f"{task.name}: {scored.name}"),
+            scored.y_true,
+            scored.y_pred,
+            task.unit,
+            paper=None if loaded.tier == "bundled" else paper,
+            rows_train=scored.rows_train,
+            seconds_train=None if scored.seconds_train is None else round(scored.seconds_train, 1),
+            seconds_predict=None if scored.seconds_predict is None else round(scored.seconds_predict, 3),
+            data=loaded.name,
+            note=scored.note,
+            headline=headline,
+        )
 
 
 def describe(variant: str) -> str:
@@ -382,27 +423,3 @@ def describe(variant: str) -> str:
         return f"SIPFENN {variant.removeprefix('sipfenn_').upper()}"
     kind, depth = variant.split("_")
     return f"{NAMES[kind]}, {depth} layers"
-
-
-def scored_row(
-    scored: Scored, unit: str, paper: float | None = None, *, headline: bool = True, data: str = ""
-) -> ResultRow:
-    """One scored model as a row of a table."""
-    return mae_row(
-        scored.name,
-        scored.y_true,
-        scored.y_pred,
-        unit,
-        paper=paper,
-        rows_train=scored.rows_train,
-        seconds_train=None if scored.seconds_train is None else round(scored.seconds_train, 1),
-        seconds_predict=None if scored.seconds_predict is None else round(scored.seconds_predict, 3),
-        data=data,
-        note=scored.note,
-        headline=headline,
-    )
-
-
-def named(scored: Scored, task: Task) -> Scored:
-    """A classical model's name with its task before it."""
-    return replace(scored, name=f"{task.name}: {scored.name}")

@@ -53,6 +53,9 @@ def classical_models(
 
     Returns:
         Those that could be fitted, best validation error first.
+
+    Raises:
+        ValueError: If none could be.
     """
     found = classical_search.search_all(
         data.train.x,
@@ -79,7 +82,15 @@ def classical_models(
         for row in found
         if row.ok
     ]
+    if not scored:
+        raise ValueError(f"None of the classical models could be fitted: {'; '.join(row.note for row in found)}")
     return sorted(scored, key=lambda model: model.validation_mae or 0.0)
+
+
+def always_the_median(data: IRNetData) -> Scored:
+    """The best constant: what an error means where most values are equal, as with band gaps."""
+    median = np.full(len(data.test), np.median(data.train.y))
+    return Scored("always the median", data.test.y, median, len(data.train), None)
 
 
 def hold_out_prototypes(loaded: LoadedDataset, prototypes: tuple[str, ...]) -> LoadedDataset:

@@ -108,8 +108,8 @@ PAPER_RECIPE = IRNetConfig(
 
 # Ours: larger batches and a cosine schedule reach a given error in a fraction of the passes. Each shortcut adds the
 # output of its layer to the stream, so 17 layers of scale 1 start far from the data; with norms that start at 0.2 the
-# network starts nearly linear. On 30,000 OQMD compositions, 8 epochs, that takes the 17-layer IRNet from 0.142 to
-# 0.129 eV/atom; plain networks, whose next norm undoes the scale, have nothing from it.
+# network starts nearly linear. After 8 epochs on 30,000 OQMD compositions that takes the validation error of the
+# 17-layer IRNet from 0.139 to 0.129 eV/atom (plain: 0.130).
 FAST_RECIPE = IRNetConfig(
     recipe="fast",
     target_scaling=True,
@@ -117,19 +117,19 @@ FAST_RECIPE = IRNetConfig(
     batch_norm_gamma=0.2,
     training=TrainingConfig(
         optimizer="adamw",
-        learning_rate=1e-3,
+        learning_rate=5e-4,
         schedule="warmup_cosine",
         warmup_epochs=1.0,
         weight_decay=0.05,
         gradient_norm_limit=1.0,
-        batch_size=256,
+        batch_size=128,
         max_epochs=30,
         patience_epochs=None,
     ),
 )
 
 # For tables too small to give `fast` enough steps.
-SMALL_RECIPE = replace(FAST_RECIPE, recipe="small").with_training(batch_size=64, learning_rate=5e-4, max_epochs=60)
+SMALL_RECIPE = replace(FAST_RECIPE, recipe="small").with_training(batch_size=64, max_epochs=60)
 SMALL_ROWS = 20_000
 
 RECIPES = {recipe.recipe: recipe for recipe in (PAPER_RECIPE, FAST_RECIPE, SMALL_RECIPE)}
