@@ -11,17 +11,16 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from pymatgen.core import Structure
 
 from benchmarks import Measurement, measure_in_turn, rate, run_as_script, use_cores
+from benchmarks.matminer_peer import make_structure_featurizer
 from common.datasets import load, structures
-from common.features.elemental import PROPERTIES
-from common.features.voronoi import VORONOI_LABELS, featurize, featurize_with_reasons
+from common.features.voronoi import featurize, featurize_with_reasons
 from common.readers import LoadedDataset
 
 ROWS, QUICK_ROWS = 30, 2
@@ -47,7 +46,7 @@ def _speed(loaded: LoadedDataset, *, quick: bool) -> Measurement:
     frame = frame[[np.linalg.norm(lattice, axis=1).max() < MAX_LATTICE_ANGSTROM for lattice in frame["lattice"]]]
     drawn = frame.sample(QUICK_ROWS if quick else ROWS, random_state=0)
     crystals = [Structure(s.lattice, s.species, s.frac_coords % 1) for s in structures(drawn)]
-    theirs = _matminer()
+    _, theirs = make_structure_featurizer()
 
     received, expected = featurize(crystals), theirs(crystals)
     # relative, but to 1e-3 at least: an attribute that vanishes by symmetry is zero to round-off on either side
@@ -70,46 +69,6 @@ def _speed(loaded: LoadedDataset, *, quick: bool) -> Measurement:
         floor_on="ratio",
         data=loaded.name,
     )
-
-
-def _matminer() -> Callable[[Sequence[Structure]], np.ndarray]:
-    """matminer's attributes in our order."""
-    from matminer.featurizers.structure import (
-        ChemicalOrdering,
-        MaximumPackingEfficiency,
-        SiteStatsFingerprint,
-        StructuralHeterogeneity,
-    )
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that gaps in Magpie's tables are filled
-        parts = [
-            SiteStatsFingerprint.from_preset("CoordinationNumber_ward-prb-2017"),
-            StructuralHeterogeneity(),
-            ChemicalOrdering(),
-            MaximumPackingEfficiency(),
-            SiteStatsFingerprint.from_preset("LocalPropertyDifference_ward-prb-2017"),
-        ]
-    statistics = {"mean": "mean", "var": "avg_dev", "min": "minimum", "max": "maximum", "range": "range"}
-    four = tuple(statistics)[:4]
-    ours_first = [
-        *(f"{statistics[s]} CN_VoronoiNN" for s in four),
-        *("mean absolute deviation in relative bond length", "min relative bond length", "max relative bond length"),
-        *(f"{statistics[s]} neighbor distance variation" for s in four),
-        "mean absolute deviation in relative cell size",
-        *(f"mean ordering parameter shell {shell}" for shell in (1, 2, 3)),
-        "max packing efficiency",
-        *(f"{statistics[s]} local difference in {name}" for name in PROPERTIES for s in statistics),
-    ]
-    labels = [label for part in parts for label in part.feature_labels()]
-    columns = [labels.index(label) for label in ours_first]
-    assert len(columns) == len(VORONOI_LABELS)
-
-    def featurize_all(crystals: Sequence[Structure]) -> np.ndarray:
-        rows = [[value for part in parts for value in part.featurize(crystal)] for crystal in crystals]
-        return np.array(rows, float)[:, columns]
-
-    return featurize_all
 
 
 def _memory(loaded: LoadedDataset, *, quick: bool) -> Measurement:

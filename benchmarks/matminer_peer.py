@@ -1,10 +1,34 @@
-"""The 145 composition attributes as matminer computes them: what ours are timed beside and tested against."""
+"""The 145 composition and 126 structure attributes as matminer computes them: what ours are timed beside and tested
+against."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from common.features.elemental import PROPERTIES
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+_STATISTIC = {"mean": "mean", "var": "avg_dev", "min": "minimum", "max": "maximum", "range": "range"}
+_FOUR = ("mean", "var", "min", "max")
+
+STRUCTURE_LABELS = (
+    *(f"{_STATISTIC[s]} CN_VoronoiNN" for s in _FOUR),
+    "mean absolute deviation in relative bond length",
+    "min relative bond length",
+    "max relative bond length",
+    *(f"{_STATISTIC[s]} neighbor distance variation" for s in _FOUR),
+    "mean absolute deviation in relative cell size",
+    *(f"mean ordering parameter shell {shell}" for shell in (1, 2, 3)),
+    "max packing efficiency",
+    *(f"{_STATISTIC[s]} local difference in {name}" for name in PROPERTIES for s in _STATISTIC),
+)
+"""matminer's names of the published 126, in the order of ``common.features.voronoi.VORONOI_LABELS``."""
 
 
 def make_featurizer():
@@ -40,3 +64,36 @@ def featurize_with_matminer(formulas: Sequence[str], featurizer=None) -> np.ndar
     featurizer = featurizer or make_featurizer()
     compositions = [Composition(formula) for formula in formulas]
     return np.array(featurizer.featurize_many(compositions, pbar=False), np.float64)
+
+
+def make_structure_featurizer() -> tuple[list[str], Callable[[Sequence[Structure]], np.ndarray]]:
+    """matminer's five featurizers of Ward 2017.
+
+    Returns:
+        The labels of their 128 columns, and a function that gives the 126 attributes of structures, columns as
+        `STRUCTURE_LABELS`.
+    """
+    from matminer.featurizers.structure import (
+        ChemicalOrdering,
+        MaximumPackingEfficiency,
+        SiteStatsFingerprint,
+        StructuralHeterogeneity,
+    )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that gaps in Magpie's tables are filled
+        parts = [
+            SiteStatsFingerprint.from_preset("CoordinationNumber_ward-prb-2017"),
+            StructuralHeterogeneity(),
+            ChemicalOrdering(),
+            MaximumPackingEfficiency(),
+            SiteStatsFingerprint.from_preset("LocalPropertyDifference_ward-prb-2017"),
+        ]
+    labels = [label for part in parts for label in part.feature_labels()]
+    columns = [labels.index(label) for label in STRUCTURE_LABELS]
+
+    def featurize_all(crystals: Sequence[Structure]) -> np.ndarray:
+        rows = [[value for part in parts for value in part.featurize(crystal)] for crystal in crystals]
+        return np.array(rows, float)[:, columns]
+
+    return labels, featurize_all

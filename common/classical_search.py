@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import ConvergenceWarning
 
 from common.classical import MODELS, ModelFamily, families
-from common.executor import iterate_tasks
+from common.executor import iterate_tasks, num_usable_cores
 from common.metrics import mean_absolute_error
 from common.outcomes import attempt
 
@@ -169,6 +170,9 @@ def search_all(
         points = [
             _Point(family.name, params, folder, grid, seed) for family in chosen[::-1] for params in family.points(grid)
         ]
+        # cores that have no point of their own help with the trees of another
+        num_jobs = max(1, (num_processes or num_usable_cores()) // len(points))
+        points = [replace(point, num_jobs=num_jobs) for point in points]
         outcomes = iterate_tasks(
             _try_point, points, num_processes=num_processes, progress=progress, description="classical models"
         )
@@ -197,6 +201,7 @@ class _Point:
     folder: str
     grid: str
     seed: int
+    num_jobs: int = 1
 
 
 class _Gathered:
@@ -247,14 +252,16 @@ def _result(family: ModelFamily, gathered: _Gathered, num_train: int, num_test: 
 def _try_point(point: _Point) -> _Fit:
     family = families([point.name])[0]
     arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in Path(point.folder).glob("*.npy")}
-    fit = _fit(family, point.params, arrays, point.grid, point.seed)
+    fit = _fit(family, point.params, arrays, point.grid, point.seed, point.num_jobs)
     started = time.perf_counter()
     predictions = predict(fit.model, arrays["x_test"])
     seconds = fit.seconds + time.perf_counter() - started
     return replace(fit, model=None, seconds=seconds, test_predictions=predictions)  # models may be large
 
 
-def _fit(family: ModelFamily, params: dict[str, Any], arrays: dict[str, np.ndarray], grid: str, seed: int) -> _Fit:
+def _fit(
+    family: ModelFamily, params: dict[str, Any], arrays: dict[str, np.ndarray], grid: str, seed: int, num_jobs: int = 1
+) -> _Fit:
     started = time.perf_counter()
     x, y = arrays["x_train"], arrays["y_train"]
     num_rows = _num_rows(family, len(x), grid)
@@ -263,7 +270,9 @@ def _fit(family: ModelFamily, params: dict[str, Any], arrays: dict[str, np.ndarr
         x, y = x[drawn], y[drawn]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        model = family.make(seed, **params).fit(x, y)
+        is_forest = family.estimator in (RandomForestRegressor, RandomForestClassifier)
+        threads = {"n_jobs": num_jobs} if is_forest else {}
+        model = family.make(seed, **params, **threads).fit(x, y)
     converged = not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
     predictions = predict(model, arrays["x_val"])
     if family.classifies:

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from common import classical_search
+from common import classical_search, metrics
 from common.readers import LoadedDataset
 from common.scored import Scored
 from irnet.data import IRNetData
@@ -91,6 +91,24 @@ def always_the_median(data: IRNetData) -> Scored:
     """The best constant: what an error means where most values are equal, as with band gaps."""
     median = np.full(len(data.test), np.median(data.train.y))
     return Scored("always the median", data.test.y, median, len(data.train), None)
+
+
+def paired_difference(first: Scored, second: Scored) -> tuple[float, float, float]:
+    """How much lower the first model's error is, row by row on the same test rows.
+
+    Rows that are hard are hard for both, so this tells two models apart where their own intervals overlap.
+
+    Returns:
+        MAE of the second less that of the first, and its 95 % bootstrap interval, in the unit of the target.
+
+    Raises:
+        ValueError: If the models were not scored on the same rows.
+    """
+    if not np.array_equal(first.y_true, second.y_true):
+        raise ValueError(f"Expected the same test rows; {first.name} and {second.name} have others.")
+    errors = [np.abs(model.y_true - model.y_pred) for model in (first, second)]
+    low, high = metrics.bootstrap_interval(lambda ours, theirs: float(np.subtract(theirs, ours).mean()), *errors)
+    return second.mae - first.mae, low, high
 
 
 def hold_out_prototypes(loaded: LoadedDataset, prototypes: tuple[str, ...]) -> LoadedDataset:

@@ -1,11 +1,15 @@
 """Chapter 4 from end to end on the bundled sets: the same code path as the real run, at its smallest size."""
 
+import dataclasses
+
 import pandas as pd
 import pytest
 
 from common import results
 from experiments import chapter4
-from experiments.chapter4_tasks import COMPOSITION_TASKS, describe
+from experiments.chapter import Options
+from experiments.chapter4_runs import Chapter4, describe
+from experiments.chapter4_tasks import COMPOSITION_TASKS, MP_STRUCTURES, PROFILES, Job
 from experiments.paper_values import paper_value
 from irnet.config import ARCHITECTURES
 
@@ -84,3 +88,19 @@ def test_an_unknown_entry_is_named(capsys):
     with pytest.raises(SystemExit):
         chapter4.main(["table_9_9"])
     assert "table_9_9" in capsys.readouterr().err
+
+
+def test_networks_trained_side_by_side_are_found_finished(tmp_path, monkeypatch, capsys):
+    profile = dataclasses.replace(PROFILES["smoke"], num_processes=2)
+    monkeypatch.setitem(PROFILES, "smoke", profile)
+    monkeypatch.delenv("MATERIALS_DL_MIRROR", raising=False)
+    monkeypatch.setenv("MATERIALS_DL_OFFLINE", "1")
+    options = Options("smoke", "", True, "honest", 0, tmp_path / "results", tmp_path / "runs", "")
+    chapter = Chapter4(options)
+    jobs = [Job(MP_STRUCTURES, key, epochs=2) for key in ("srnet_10", "irnet_10")]
+    chapter.train_side_by_side(jobs)
+    finished = sorted((tmp_path / "runs").glob("*/model.keras"))
+    assert len(finished) == 2
+    written = [path.with_name("history.csv").stat().st_mtime_ns for path in finished]
+    assert all(chapter.network(job) is not None for job in jobs)
+    assert [path.with_name("history.csv").stat().st_mtime_ns for path in finished] == written

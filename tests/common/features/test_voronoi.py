@@ -1,7 +1,6 @@
 """Structure attributes: matminer is the oracle, crystals of known order are another, and the choice of cell is free."""
 
 import hashlib
-import warnings
 
 import numpy as np
 import pytest
@@ -9,25 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Molecule, Structure
 
+from benchmarks.matminer_peer import STRUCTURE_LABELS, make_structure_featurizer
 from common.datasets import load, structures
-from common.features.elemental import PROPERTIES
 from common.features.voronoi import VORONOI_LABELS, featurize, featurize_with_reasons
 
 RELATIVE, ABSOLUTE = 1e-8, 1e-9
 COLUMN = {label: column for column, label in enumerate(VORONOI_LABELS)}
-
-_STATISTIC = {"mean": "mean", "var": "avg_dev", "min": "minimum", "max": "maximum", "range": "range"}
-MATMINER_LABELS = [
-    *(f"{_STATISTIC[s]} CN_VoronoiNN" for s in ("mean", "var", "min", "max")),
-    "mean absolute deviation in relative bond length",
-    "min relative bond length",
-    "max relative bond length",
-    *(f"{_STATISTIC[s]} neighbor distance variation" for s in ("mean", "var", "min", "max")),
-    "mean absolute deviation in relative cell size",
-    *(f"mean ordering parameter shell {shell}" for shell in (1, 2, 3)),
-    "max packing efficiency",
-    *(f"{_STATISTIC[s]} local difference in {name}" for name in PROPERTIES for s in _STATISTIC),
-]
 
 
 def perovskite(displacement=0.0):
@@ -72,29 +58,8 @@ STRUCTURES = {
 @pytest.fixture(scope="module")
 def matminer():
     """The labels of matminer's five featurizers, and a function that gives their values."""
-    from matminer.featurizers.structure import (
-        ChemicalOrdering,
-        MaximumPackingEfficiency,
-        SiteStatsFingerprint,
-        StructuralHeterogeneity,
-    )
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        parts = [
-            SiteStatsFingerprint.from_preset("CoordinationNumber_ward-prb-2017"),
-            StructuralHeterogeneity(),
-            ChemicalOrdering(),
-            MaximumPackingEfficiency(),
-            SiteStatsFingerprint.from_preset("LocalPropertyDifference_ward-prb-2017"),
-        ]
-    labels = [label for part in parts for label in part.feature_labels()]
-
-    def values(structure):
-        given = dict(zip(labels, (value for part in parts for value in part.featurize(structure)), strict=True))
-        return np.array([given[label] for label in MATMINER_LABELS], float)
-
-    return labels, values
+    labels, featurize_all = make_structure_featurizer()
+    return labels, lambda structure: featurize_all([structure])[0]
 
 
 def assert_same(received, expected):
@@ -116,7 +81,7 @@ def test_labels_are_sipfenns():
 def test_matminer_has_two_columns_more(matminer):
     labels, _ = matminer
     assert len(labels) == 128
-    assert set(labels) - set(MATMINER_LABELS) == {"range CN_VoronoiNN", "range neighbor distance variation"}
+    assert set(labels) - set(STRUCTURE_LABELS) == {"range CN_VoronoiNN", "range neighbor distance variation"}
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
