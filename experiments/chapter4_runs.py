@@ -83,6 +83,7 @@ class Chapter4(Chapter):
             inputs=task.inputs,
             protocol=self.options.protocol,
             max_train_rows=max_train_rows,
+            max_validation_rows=self.profile.validation_rows,
         ).with_training(seed=self.options.seed)
         return config if epochs is None else config.with_training(max_epochs=epochs)
 

@@ -98,6 +98,7 @@ class Profile:
         grid: Of the classical models.
         oqmd_rows, oqmd_epochs: Of the comparison on OQMD formation enthalpies.
         task_rows, task_epochs: Of the other properties of compositions.
+        validation_rows: The most rows that decide on the best weights; OQMD has 51,000, more than most trainings here.
         task_models: Classical models of these tables; ``None`` for all ten.
         design_models: Classical models of the design problem; ``None`` for all ten.
         structure_rows: The most structures taken from a data set, all splits together; ``None`` for all.
@@ -120,6 +121,7 @@ class Profile:
     oqmd_epochs: int | None
     task_rows: int | None
     task_epochs: int | None
+    validation_rows: int | None
     task_models: tuple[str, ...] | None
     design_models: tuple[str, ...] | None
     structure_rows: int | None
@@ -150,6 +152,7 @@ PROFILES = {
         oqmd_epochs=2,
         task_rows=300,
         task_epochs=2,
+        validation_rows=100,
         task_models=("Ridge",),
         design_models=("Ridge", "DecisionTree"),
         structure_rows=200,
@@ -172,6 +175,7 @@ PROFILES = {
         oqmd_epochs=8,
         task_rows=8_000,
         task_epochs=8,
+        validation_rows=8_000,
         task_models=("Ridge", "KNeighbors", "Bagging", "RandomForest"),
         design_models=None,
         structure_rows=None,
@@ -191,6 +195,7 @@ PROFILES = {
         oqmd_epochs=None,
         task_rows=None,
         task_epochs=None,
+        validation_rows=None,
         task_models=None,
         design_models=None,
         structure_rows=None,

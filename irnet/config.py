@@ -53,6 +53,7 @@ class IRNetConfig:
             test rows are also the validation rows, as in the released code; its errors are too low.
         validation_fraction: Share of training rows cut off for validation where the data has no such split.
         max_train_rows: A seeded draw of so many training rows; ``None`` takes all.
+        max_validation_rows: The same for validation rows, where they would cost more than training.
         max_test_rows: The same for test rows.
         training: Optimiser, schedule and stopping.
     """
@@ -72,6 +73,7 @@ class IRNetConfig:
     protocol: str = "honest"
     validation_fraction: float = 0.05
     max_train_rows: int | None = None
+    max_validation_rows: int | None = None
     max_test_rows: int | None = None
     training: TrainingConfig = field(default_factory=TrainingConfig)
 

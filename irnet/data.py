@@ -115,6 +115,7 @@ def load(
             )
     seed = config.training.seed
     train, test = train.draw(config.max_train_rows, seed), test.draw(config.max_test_rows, seed)
+    validation = validation.draw(config.max_validation_rows, seed)
     if config.protocol == "paper":
         validation = test
     elements = tuple(np.asarray(ALL_SYMBOLS)[is_seen])
