@@ -82,7 +82,7 @@ class Predictor:
                 energy_sd[rows][ok] = samples.std(axis=0)
                 reasons[rows][~ok] = encoded.reasons[~ok]
                 bar.update(len(ok))
-        table = {"formula": formulas, ENERGY: energy}
+        table = {"formula": pd.Series(formulas, dtype=object), ENERGY: energy}  # a lone NaN stays the cell it was
         if mc_samples:
             table[ENERGY_SD] = energy_sd
         return pd.DataFrame(table | {"status": np.where(reasons == "", "ok", "error"), "reason": reasons})
