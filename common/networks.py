@@ -101,6 +101,9 @@ def parse_architecture(key: str) -> Architecture:
     return Architecture(key=key, stacks=tuple(stacks), output_width=int(output))
 
 
+_SWITCHED_OFF = 1e12  # as a scale; its square still fits into float32
+
+
 @dataclass(frozen=True)
 class InputScaling:
     """A linear map of the raw inputs that the network carries within itself, so that it takes raw inputs.
@@ -115,7 +118,10 @@ class InputScaling:
 
     @classmethod
     def fit(cls, kind: str, x: np.ndarray) -> "InputScaling | None":
-        """The scaling of a kind, from training rows alone; an input that is constant there is only shifted.
+        """The scaling of a kind, from training rows alone.
+
+        An input that is constant there has told the network nothing: it is switched off, for elsewhere it may be
+        thousands, and a network with shortcuts would pass that on.
 
         Args:
             kind: ``"standard"`` (mean 0, standard deviation 1), ``"maximum"`` (divided by the largest magnitude, as
@@ -134,7 +140,7 @@ class InputScaling:
         else:
             raise ValueError(f"Expected input scaling 'standard', 'maximum' or 'none'; received {kind!r}.")
         # Rounding leaves a constant column of large numbers with a tiny deviation, which would blow it up elsewhere.
-        return cls(center, np.where(scale > 1e-6 * np.maximum(1.0, np.abs(center)), scale, 1.0))
+        return cls(center, np.where(scale > 1e-6 * np.maximum(1.0, np.abs(center)), scale, _SWITCHED_OFF))
 
 
 def scaled_inputs(num_inputs: int, scaling: InputScaling | None):

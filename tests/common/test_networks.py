@@ -229,6 +229,13 @@ def test_an_input_that_is_constant_but_for_rounding_is_not_blown_up(kind, value)
     assert np.abs((x + 0.1 - scaling.center) / scaling.scale).max() < 10 + abs(value)
 
 
+def test_an_input_that_never_varied_in_training_cannot_sway_an_answer():
+    x = np.column_stack([np.linspace(0, 1, 50), np.full(50, 3.0)]).astype(np.float32)
+    model = build("8x1R-1", 2, input_scaling=InputScaling.fit("standard", x), seed=0)
+    usual, strange = np.asarray(model(np.array([[0.5, 3.0], [0.5, 3_000.0]], np.float32)))
+    np.testing.assert_allclose(strange, usual, atol=1e-6)
+
+
 def test_without_scaling_there_is_none_and_an_unknown_kind_is_named():
     assert InputScaling.fit("none", np.ones((3, 2))) is None
     with pytest.raises(ValueError, match="'standard', 'maximum' or 'none'; received 'minmax'"):
