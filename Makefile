@@ -39,9 +39,11 @@ chapter3: setup
 chapter4: setup
 	$(BIN)/python -m experiments.chapter4 --profile $(PROFILE)
 
-## weights: train the shipped ElemNet weights anew into elemnet/weights (about an hour on 2 cores)
+## weights: train the shipped weights anew: ElemNet (about an hour on 2 cores) and IRNet for structures (minutes)
 weights: setup
 	$(BIN)/elemnet train --data oqmd_subset --recipe fast --output runs/shipped --export elemnet/weights/elemnet_oqmd.keras
+	$(BIN)/irnet train --variant irnet_10 --data mp_structures --inputs S+C --recipe small --epochs 60 \
+	  --output runs/irnet_10_shipped --export irnet/weights/irnet_10.keras
 
 ## test: run all tests, offline, without a GPU (under 10 minutes on 2 cores)
 test: setup
