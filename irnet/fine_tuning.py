@@ -93,7 +93,11 @@ def fine_tune(
     }
     metrics = {} if validation is None else {"validation_mae": result.best_validation}
     all_elements = list(dict.fromkeys([*predictor.elements, *elements]))
-    return Predictor(model, card | {"fine_tuned": continued, "metrics": metrics, "elements": all_elements})
+    changes = {"fine_tuned": continued, "metrics": metrics, "elements": all_elements}
+    if "input_range" in card:
+        low, high = np.asarray(card["input_range"])
+        changes["input_range"] = [np.minimum(low, np.min(x, 0)).tolist(), np.maximum(high, np.max(x, 0)).tolist()]
+    return Predictor(model, card | changes)
 
 
 def _hash_of_weights(model: keras.Model) -> str:

@@ -35,6 +35,8 @@ class Predictor:
         self.targets: tuple[str, ...] = tuple(card["targets"])
         self.elements: tuple[str, ...] = tuple(card["elements"])
         self.num_classes: int = card.get("num_classes", 0)
+        low, high = card.get("input_range", (-np.inf, np.inf))
+        self._low, self._high = np.asarray(low, np.float32), np.asarray(high, np.float32)
         self._forward = backend.make_predictor(model)
 
     @property
@@ -51,13 +53,18 @@ class Predictor:
     def predict_attributes(self, x: np.ndarray) -> np.ndarray:
         """Outputs for raw attributes.
 
+        An attribute beyond the range of the training rows counts as the end of that range, where the card tells it: one
+        that hardly varied in training is otherwise 300,000 standard deviations away for a single alloy, and shortcuts
+        carry that to the answer.
+
         Args:
             x: ``(n, num_inputs)``, columns as ``irnet.inputs.labels(self.inputs)``.
 
         Returns:
             ``(n, num_outputs)`` in the units of the targets, or class probabilities.
         """
-        parts = [self._forward(x[start : start + ROWS_PER_BATCH]) for start in range(0, len(x), ROWS_PER_BATCH)]
+        batches = (x[start : start + ROWS_PER_BATCH] for start in range(0, len(x), ROWS_PER_BATCH))
+        parts = [self._forward(np.clip(batch, self._low, self._high)) for batch in batches]
         return np.concatenate(parts) if parts else np.empty((0, self.model.output_shape[-1]), np.float32)
 
     def predict_formulas(self, formulas: Iterable[object]) -> pd.DataFrame:

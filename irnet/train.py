@@ -85,7 +85,7 @@ def run(
     training = fit(
         model,
         (data.train.x, (_as_outputs(config, data.train.y) - center) / scale),
-        (data.validation.x, (_as_outputs(config, data.validation.y) - center) / scale),
+        (np.clip(data.validation.x, *_input_range(data)), (_as_outputs(config, data.validation.y) - center) / scale),
         settings,
         folder=folder,
         # what neither the settings of the training nor the shapes of the weights tell
@@ -157,6 +157,11 @@ def _in_units(training: TrainingResult, scale: np.ndarray, config: IRNetConfig) 
     )
 
 
+def _input_range(data: irnet_data.IRNetData) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest value of each attribute in training rows; beyond them counts as the end of the range."""
+    return data.train.x.min(axis=0), data.train.x.max(axis=0)
+
+
 def _report(config: IRNetConfig, y: np.ndarray, predicted: np.ndarray) -> dict[str, dict]:
     if config.num_classes:
         probability = predicted[:, 0] if config.num_classes == 2 else predicted
@@ -190,6 +195,7 @@ def _card(
         "num_classes": config.num_classes,
         "unit": "as the column's name says",
         "inputs": config.inputs,
+        "input_range": [end.tolist() for end in _input_range(data)],
         "recipe": config.recipe,
         "protocol": config.protocol,
         "training": dataclasses.asdict(config.training),

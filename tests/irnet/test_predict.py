@@ -41,6 +41,15 @@ def test_formulas_are_answered_in_order(of_compositions):
     assert table[ENERGY][2] == pytest.approx(table[ENERGY][5], rel=1e-6)
 
 
+def test_attributes_beyond_the_training_range_count_as_its_end(of_compositions):
+    x = magpie.featurize(["NaCl", "Fe2O3"]).astype(np.float32)
+    ranges = {"input_range": [x.min(axis=0).tolist(), x.max(axis=0).tolist()]}
+    limited = Predictor(of_compositions.model, of_compositions.card | ranges)
+    np.testing.assert_array_equal(limited.predict_attributes(x), of_compositions.predict_attributes(x))
+    far = limited.predict_attributes(x.max(axis=0, keepdims=True) + 1e6)
+    np.testing.assert_array_equal(far, of_compositions.predict_attributes(x.max(axis=0, keepdims=True)))
+
+
 def test_a_lone_formula_is_not_read_letter_by_letter(of_compositions, composition_model):
     assert of_compositions.predict_formulas("NaCl")["formula"].tolist() == ["NaCl"]
     assert irnet.predict("NaCl", model=composition_model)["status"].tolist() == ["ok"]
