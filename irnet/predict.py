@@ -169,8 +169,8 @@ def load_pretrained(name_or_path: Path | str) -> Predictor:
     """A trained network by the name of its variant, or by its file.
 
     Args:
-        name_or_path: A variant, whose weights are those shipped with the package or else those that the user has
-            trained and installed; or a ``.keras`` file with its card beside it.
+        name_or_path: A variant, whose weights are those that the user has trained and installed, or else those shipped
+            with the package; or a ``.keras`` file with its card beside it.
 
     Raises:
         ArtifactError: If there are no such weights, or the files are missing, damaged, unsafe or of another package.
@@ -178,7 +178,7 @@ def load_pretrained(name_or_path: Path | str) -> Predictor:
     path = Path(name_or_path)
     if str(name_or_path) in VARIANTS:
         name = str(name_or_path)
-        found = [p for p in (SHIPPED / f"{name}.keras", installed_path(name)) if p.is_file()]
+        found = [p for p in (installed_path(name), SHIPPED / f"{name}.keras") if p.is_file()]
         if not found:
             raise artifacts.ArtifactError(
                 f"There are no weights for {name} yet: `irnet train --variant {name} --output FOLDER --install` makes "

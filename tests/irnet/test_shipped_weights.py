@@ -3,7 +3,7 @@
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from irnet.predict import load_pretrained
+from irnet.predict import SHIPPED, load_pretrained
 
 # Formation energies in the Materials Project, eV/atom.
 KNOWN = {
@@ -14,14 +14,16 @@ KNOWN = {
 
 
 def test_the_card_tells_data_errors_and_limits():
-    card = load_pretrained("irnet_10").card
+    card = load_pretrained(SHIPPED / "irnet_10.keras").card
     assert card["data"]["name"] == "mp_structures" and card["protocol"] == "honest"
     assert 0 < card["metrics"]["test"]["formation_energy_ev_per_atom"]["mae"] < 0.2
     assert card["inputs"] == "S+C" and card["limits"]
 
 
 def test_known_crystals_are_answered():
-    answers = load_pretrained("irnet_10").predict_structures([structure for structure, _ in KNOWN.values()])
+    answers = load_pretrained(SHIPPED / "irnet_10.keras").predict_structures(
+        [structure for structure, _ in KNOWN.values()]
+    )
     assert answers["status"].tolist() == ["ok"] * len(KNOWN)
     expected = [energy for _, energy in KNOWN.values()]
     assert answers["formation_energy_ev_per_atom"].tolist() == pytest.approx(expected, abs=0.5)
