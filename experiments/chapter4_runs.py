@@ -13,10 +13,10 @@ from common.results import DataUsed, ResultRow
 from common.scored import Scored
 from common.training import CollapsedTrainingError, DivergedTrainingError
 from experiments.chapter import Chapter, Options, mae_row, say
-from experiments.chapter4_tasks import MP_STRUCTURES, NAMES, PROFILES, Job, Task
+from experiments.chapter4_tasks import MP_STRUCTURES, PROFILES, Job, Task
 from irnet import comparison, sipfenn
 from irnet import data as irnet_data
-from irnet.config import RECIPES, SIPFENN_VARIANTS, IRNetConfig, recipe_for
+from irnet.config import KINDS, RECIPES, SIPFENN_VARIANTS, IRNetConfig, recipe_for
 from irnet.train import IRNetResult, run
 
 
@@ -238,4 +238,4 @@ def describe(variant: str) -> str:
     if variant in SIPFENN_VARIANTS:
         return f"SIPFENN {variant.removeprefix('sipfenn_').upper()}"
     kind, depth = variant.split("_")
-    return f"{NAMES[kind]}, {depth} layers"
+    return f"{KINDS[kind]}, {depth} layers"

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from common.readers import LoadedDataset
+from irnet.config import KINDS
 
 UNIT = "eV/atom"
 ENERGY = "formation_energy_ev_per_atom"
-NAMES = {"plain": "plain", "srnet": "SRNet", "irnet": "IRNet"}
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Profile:
         return f"irnet_{self.layers}"
 
 
-_ALL_DEPTHS = tuple(f"{kind}_{depth}" for depth in (17, 24, 48) for kind in NAMES)
+_ALL_DEPTHS = tuple(f"{kind}_{depth}" for depth in (17, 24, 48) for kind in KINDS)
 PROFILES = {
     "smoke": Profile(
         recipe=None,

@@ -25,6 +25,7 @@ ARCHITECTURES = {
     "plain_10": "1024BAx2-512BAx2-256BAx2-128BAx1-64BAx1-32BAx1-1",
     "srnet_10": "1024BAx2R-512BAx2R-256BAx2R-128BAx1R-64BAx1R-32BAx1R-1",
 }
+KINDS = {"plain": "plain", "srnet": "SRNet", "irnet": "IRNet"}  # as tables and figures write them, in this order
 SIPFENN_VARIANTS = ("sipfenn_nn9", "sipfenn_nn20", "sipfenn_nn24")
 VARIANTS = (*ARCHITECTURES, *SIPFENN_VARIANTS)
 INPUTS = ("EF", "C", "S")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from common import plotting
+from irnet.config import KINDS
 
 
 def validation_curves(folder: Path, unit: str) -> list[Path]:
@@ -39,22 +40,23 @@ def error_against_depth(folder: Path, unit: str, paper: dict[str, dict[str, floa
     table = pd.read_csv(folder / "table_4_2_networks.csv")
     paths = []
     for data, part in table.groupby("data", sort=False):
-        errors = part.pivot(index="layers", columns="kind", values="test_mae")
-        low = part.pivot(index="layers", columns="kind", values="interval_low")
-        high = part.pivot(index="layers", columns="kind", values="interval_high")
-        kinds = list(part["kind"].unique())
+        errors, low, high = (
+            part.pivot(index="layers", columns="kind", values=column).reindex(columns=list(KINDS)).rename(columns=KINDS)
+            for column in ("test_mae", "interval_low", "interval_high")
+        )
         theirs = {
-            kind: np.array([paper.get(str(layers), {}).get(kind, np.nan) for layers in errors.index]) for kind in kinds
+            name: np.array([paper.get(str(layers), {}).get(kind, np.nan) for layers in errors.index])
+            for kind, name in KINDS.items()
         }
         paths.append(
             plotting.metric_against(
                 errors.index,
-                {kind: errors[kind] for kind in kinds},
+                {name: errors[name] for name in errors},
                 folder / f"fig_4_3.{data}.png",
                 "Layers, output included",
                 f"Test MAE ({unit})",
                 paper=theirs,
-                intervals={kind: (low[kind], high[kind]) for kind in kinds},
+                intervals={name: (low[name], high[name]) for name in errors},
                 title=f"Error against depth, {data} (paper: OQMD)",
             )
         )
