@@ -10,20 +10,25 @@ from irnet.config import KINDS
 
 
 def validation_curves(folder: Path, unit: str) -> list[Path]:
-    """Figure 4.2: validation error against epoch, a picture for each data set, from ``fig_4_2_curves.csv``."""
+    """Figure 4.2: validation error against epoch, a picture for each data set and depth, from ``fig_4_2_curves.csv``.
+
+    A network that could not be trained keeps its place in the legend, so that a kind has the same colour throughout.
+    """
     table = pd.read_csv(folder / "fig_4_2_curves.csv")
+    table[["kind", "depth"]] = table["variant"].str.split(", ", expand=True)  # "IRNet", "17 layers"
     paths = []
-    for data, part in table.groupby("data", sort=False):
-        curves = part.pivot(index="epoch", columns="variant", values="validation_mae")
+    for (data, depth), part in table.groupby(["data", "depth"], sort=False):
+        curves = part.pivot(index="epoch", columns="kind", values="validation_mae")
+        curves = curves.reindex(columns=list(KINDS.values()))
         paths.append(
             plotting.metric_against(
                 curves.index,
-                {name: curves[name] for name in part["variant"].unique()},
-                folder / f"fig_4_2.{data}.png",
+                {name: curves[name] for name in curves},
+                folder / f"fig_4_2.{data}.{depth.replace(' ', '_')}.png",
                 "Epoch",
                 f"Validation MAE ({unit})",
                 log_y=True,
-                title=f"Validation error, {data}",
+                title=f"Validation error, {data}, {depth}",
             )
         )
     return paths

@@ -19,6 +19,21 @@ def drawn(monkeypatch) -> dict[str, dict]:
     return pictures
 
 
+def test_validation_curves_are_a_picture_for_each_data_set_and_depth(tmp_path, drawn):
+    rows = [
+        {"data": data, "variant": variant, "epoch": epoch, "validation_mae": 1 / epoch}
+        for data, variant in [("a", "IRNet, 48 layers"), ("a", "plain, 17 layers"), ("b", "SRNet, 17 layers")]
+        for epoch in (1, 2)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "fig_4_2_curves.csv")
+    figures.validation_curves(tmp_path, "eV/atom")
+    assert list(drawn) == ["fig_4_2.a.48_layers.png", "fig_4_2.a.17_layers.png", "fig_4_2.b.17_layers.png"]
+    for picture in drawn.values():
+        assert list(picture["series"]) == ["plain", "SRNet", "IRNet"]  # in one order, so in the same colours
+    deep = drawn["fig_4_2.a.48_layers.png"]["series"]
+    assert deep["IRNet"].tolist() == [1, 0.5] and deep["plain"].isna().all()
+
+
 def test_error_against_depth_names_the_kinds_as_the_papers_do(tmp_path, drawn):
     rows = [
         {"data": data, "kind": kind, "layers": layers, "test_mae": 0.2, "interval_low": 0.1, "interval_high": 0.3}
