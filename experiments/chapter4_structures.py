@@ -213,7 +213,7 @@ def sipfenn_nn24(chapter: Chapter4) -> None:
                 )
             )
     caveat = (
-        "The paper's NN24 learned from OQMD structures, some hundred times as many, and its system is another; the "
-        "network's rate and number of epochs are ours."
+        f"The paper's NN24 learned from OQMD and has {paper_value('sipfenn', 'oqmd_test_rows'):,} of its structures "
+        "for the test alone; its system is another; the network's rate and number of epochs are ours."
     )
     chapter.finish("sipfenn_fig_3_9", "SIPFENN: NN24, and its fine-tuning to a small system", rows, started, (caveat,))
