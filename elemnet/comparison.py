@@ -25,8 +25,7 @@ def forests_on_subsample(
     The subsample bounds the cost, for trees on 145 dense inputs grow slowly; the second forest shows what the
     attributes themselves are worth at that size.
     """
-    rng = np.random.default_rng(seed)
-    train, test = _draw(data.train, num_train, rng), _draw(data.test, num_test, rng)
+    train, test = data.train.draw(num_train, seed), data.test.draw(num_test, seed)
     formulas = [*train.frame["formula"], *test.frame["formula"]]
     started = time.perf_counter()
     attributes = magpie.featurize(formulas)
@@ -88,8 +87,3 @@ def _forest(
     done = time.perf_counter()
     note = f"{num_trees} trees" + (f"; {note}" if note else "")
     return Scored(name, test.y.astype(float), predicted, len(train), trained - started, done - trained, note)
-
-
-def _draw(rows: Rows, num_rows: int, rng: np.random.Generator) -> Rows:
-    drawn = rng.permutation(len(rows))[:num_rows]
-    return Rows(rows.frame.iloc[drawn], rows.x[drawn], rows.y[drawn])
