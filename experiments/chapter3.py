@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
 import pandas as pd
 
 from common import datasets, metrics, networks
@@ -17,14 +16,12 @@ from elemnet import comparison, figures
 from elemnet import data as elemnet_data
 from elemnet.config import ARCHITECTURE, PAPER_DROPOUT_RATES, RECIPES, TARGET, ElemNetConfig, recipe_for
 from elemnet.model import build_elemnet, depth_family, dropout_rates_for
-from elemnet.predict import load_pretrained
 from elemnet.train import ElemNetResult, run
 from experiments.chapter import Chapter, Options, mae_row, say
 from experiments.chapter import main as run_chapter
 from experiments.paper_values import paper_value
 
 UNIT = "eV/atom"
-SHIPPED_SPLITS = ("oqmd", "oqmd_subset")  # data sets with the split whose test rows the shipped weights never saw
 
 
 @dataclass(frozen=True)
@@ -158,8 +155,10 @@ class Chapter3(Chapter):
         return tuple(caveats)
 
 
-def scored_row(chapter: Chapter3, scored: comparison.Scored, paper: float, headline: bool = True) -> ResultRow:
-    """One scored model as a row of table 3.2."""
+def scored_row(
+    chapter: Chapter3, scored: comparison.Scored, paper: float, *, headline: bool = True, data: str | None = None
+) -> ResultRow:
+    """One scored model as a row of table 3.2; ``data`` where it is not the chapter's."""
     return mae_row(
         scored.name,
         scored.y_true,
@@ -169,10 +168,22 @@ def scored_row(chapter: Chapter3, scored: comparison.Scored, paper: float, headl
         rows_train=scored.rows_train,
         seconds_train=None if scored.seconds_train is None else round(scored.seconds_train, 1),
         seconds_predict=None if scored.seconds_predict is None else round(scored.seconds_predict, 2),
-        data=chapter.data.loaded.name,
+        data=data or chapter.data.loaded.name,
         note=scored.note,
         headline=headline,
     )
+
+
+def published_rows(chapter: Chapter3) -> list[ResultRow]:
+    """The shipped weights beside the published predictions, in a run on OQMD and where those can be had."""
+    if chapter.data.loaded.name not in comparison.SHIPPED_SPLITS:
+        return []
+    try:
+        ours, theirs = comparison.on_published_rows()
+    except datasets.DataUnavailableError as error:
+        say(f"no published predictions beside ours: {error}")
+        return []
+    return [scored_row(chapter, ours, theirs.mae, data=comparison.PUBLISHED)]
 
 
 def table_3_1(chapter: Chapter3) -> None:
@@ -203,7 +214,7 @@ def table_3_2(chapter: Chapter3) -> None:
     """ElemNet beside random forests: error, training and prediction time."""
     started = time.monotonic()
     data, profile = chapter.data, chapter.profile
-    shipped = _shipped(chapter)  # first: a missing file is said before the long work
+    shipped = comparison.shipped_weights(data)  # first: a missing file is said before the long work
     paper = paper_value("chapter3", "table_3_2")
     say("random forest on element fractions")
     forest = comparison.forest_on_fractions(data, num_trees=profile.num_trees, seed=chapter.options.seed)
@@ -231,10 +242,11 @@ def table_3_2(chapter: Chapter3) -> None:
         scored_row(chapter, forest, fractions_mae),
         scored_row(chapter, here, elemnet_mae),
         *(scored_row(chapter, model, elemnet_mae, headline=model is shipped[0]) for model in shipped),
-        *_published(chapter),
+        *published_rows(chapter),
     ]
-    _write_predictions(
-        chapter, {"ElemNet, shipped": shipped[0], "ElemNet, this run": here, "RandomForest, fractions": forest}
+    predictions = {"ElemNet, shipped": shipped[0], "ElemNet, this run": here, "RandomForest, fractions": forest}
+    write_csv_atomic(
+        chapter.results / "fig_3_4_predictions.csv.gz", comparison.predictions_table(data.test, predictions)
     )
     write_csv_atomic(chapter.results / "table_3_2_history.csv", trained.training.history)
     figures.learning_curve(chapter.results)
@@ -380,71 +392,6 @@ def fig_3_4(chapter: Chapter3) -> None:
         )
     )
     chapter.finish("fig_3_4", "Figure 3.4: parity and distribution of errors", rows, started)
-
-
-def _shipped(chapter: Chapter3) -> list[comparison.Scored]:
-    """The shipped weights: as they answer by default, with every test outlier kept, and with dropout on."""
-    predictor = load_pretrained()
-    card = predictor.card
-    trained = {"rows_train": card["data"]["rows_train"], "seconds_train": card["training_seconds"]}
-    note = "weights as shipped, trained by `make weights`"
-    if chapter.data.loaded.name not in SHIPPED_SPLITS:
-        note += "; trained on OQMD, which may hold these test compositions: not a fair score"
-    network = comparison.network
-    return [
-        network("ElemNet, shipped weights", predictor, chapter.data.test, note=note, **trained),
-        network(
-            "ElemNet, shipped weights, test outliers kept",
-            predictor,
-            chapter.data.test_with_outliers,
-            note="no test row dropped for its energy, as the published scores are",
-            **trained,
-        ),
-        network(
-            "ElemNet, shipped weights, dropout on, mean of 10",
-            predictor,
-            chapter.data.test,
-            mc_samples=10,
-            note="as the authors' released code predicts",
-            **trained,
-        ),
-    ]
-
-
-def _published(chapter: Chapter3) -> list[ResultRow]:
-    """Published ElemNet predictions and the shipped weights' on exactly the same rows, where the file can be had."""
-    try:
-        published = datasets.load("oqmd_published_elemnet", allow_stand_in=False).frame
-    except datasets.DataUnavailableError as error:
-        say(f"no published predictions beside ours: {error}")
-        return []
-    if chapter.data.loaded.name not in SHIPPED_SPLITS:
-        return []
-    answers = load_pretrained().predict(published["formula"])["formation_energy_ev_per_atom"].to_numpy()
-    answered = np.isfinite(answers)
-    true = published.loc[answered, TARGET].to_numpy(float)
-    return [
-        mae_row(
-            "ElemNet, shipped weights, on the rows of the published predictions",
-            true,
-            answers[answered],
-            UNIT,
-            paper=metrics.mean_absolute_error(true, published.loc[answered, "predicted"].to_numpy(float)),
-            rows_train=load_pretrained().card["data"]["rows_train"],
-            data="oqmd_published_elemnet",
-            note="the paper's column is the error of the published predictions, computed here; that model was trained "
-            "on more rows",
-        )
-    ]
-
-
-def _write_predictions(chapter: Chapter3, models: dict[str, comparison.Scored]) -> None:
-    rows = chapter.data.test
-    table = pd.DataFrame({"formula": rows.frame["formula"].to_numpy(), TARGET: np.round(rows.y.astype(float), 6)})
-    for name, scored in models.items():
-        if len(scored.y_pred) == len(table):  # a model that could not answer every row has no place in a shared table
-            table[name] = np.round(scored.y_pred, 4)
-    write_csv_atomic(chapter.results / "fig_3_4_predictions.csv.gz", table)
 
 
 ENTRIES = {function.__name__: function for function in (table_3_1, table_3_2, fig_3_4, fig_3_2, dropout_study)}
