@@ -8,12 +8,14 @@ from hypothesis.extra.numpy import arrays
 
 from common.metrics import (
     absolute_error_quantile,
+    bootstrap_difference,
     bootstrap_interval,
     classification_report,
     mean_absolute_deviation,
     mean_absolute_error,
     r2_score,
     regression_report,
+    roc_auc_score,
     root_mean_squared_error,
 )
 
@@ -196,3 +198,95 @@ def test_a_class_without_rows_has_no_ranking():
 def test_classes_that_cannot_be_scored_are_refused(y_true, probability):
     with pytest.raises(ValueError, match="a finite probability for each"):
         classification_report(y_true, probability)
+
+
+# ------------------------------------------------------------------------------------------------- area under the ROC
+
+ranked = st.integers(2, 40).flatmap(
+    lambda n: st.tuples(
+        arrays(int, n, elements=st.integers(0, 1)).filter(lambda labels: 0 < labels.sum() < labels.size),
+        arrays(float, n, elements=st.integers(-5, 5).map(float)),  # few values: many ties
+    )
+)
+
+
+@pytest.fixture
+def two_scores():
+    """Two models' scores of the same 400 rows, a quarter of class 1; the first is the better."""
+    rng = np.random.default_rng(5)
+    labels = (np.arange(400) % 4 == 0).astype(int)
+    shared = rng.normal(size=400) + labels
+    return labels, shared + rng.normal(0, 0.4, 400), shared + rng.normal(0, 1.2, 400)
+
+
+@settings(max_examples=100, deadline=None)
+@given(ranked)
+def test_area_against_scikit_learn_and_its_symmetries(sample):
+    labels, score = sample
+    area = roc_auc_score(labels, score)
+    assert area == pytest.approx(sklearn.metrics.roc_auc_score(labels, score), abs=1e-12)
+    assert roc_auc_score(labels, np.exp(score) - 7) == area  # only the order counts
+    assert roc_auc_score(1 - labels, score) == pytest.approx(1 - area, abs=1e-12)
+    assert roc_auc_score(labels, -score) == pytest.approx(1 - area, abs=1e-12)
+
+
+def test_area_by_hand():
+    assert roc_auc_score([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4]) == 0.75
+    assert roc_auc_score([0, 1], [2.0, 2.0]) == 0.5
+
+
+@pytest.mark.parametrize("labels", [[1, 1, 1], [0, 0, 0], [0, 1, 2], [0, 1, 0.5]])
+def test_area_needs_two_classes(labels):
+    with pytest.raises(ValueError, match="rows of 0 and of 1, received"):
+        roc_auc_score(labels, [1.0, 2.0, 3.0])
+
+
+def test_strata_keep_the_number_of_rows_of_each_class():
+    labels, score = np.array([0] * 30 + [1] * 2), np.arange(32.0) % 7
+    seen = set()
+
+    def metric(y_true, y_pred):
+        seen.add(y_true.sum())
+        return roc_auc_score(y_true, y_pred)  # not defined for one plain resample in eight, which has no row of class 1
+
+    low, high = bootstrap_interval(metric, labels, score, strata=labels)
+    assert seen == {2} and 0 <= low < high <= 1
+    with pytest.raises(ValueError, match=r"strata of shape \(32,\), received \(2,\)"):
+        bootstrap_interval(roc_auc_score, labels, score, strata=[0, 1])
+
+
+def test_intervals_of_areas_against_delong(two_scores):
+    """E. R. DeLong, D. M. DeLong, D. L. Clarke-Pearson, Biometrics 44, 837 (1988), from all pairs of rows."""
+    labels, first, second = two_scores
+    wins = [np.sign(s[labels == 1][:, None] - s[labels == 0]) / 2 + 0.5 for s in (first, second)]
+
+    def standard_error(pairs):  # (num_ones, num_zeros)
+        return np.sqrt(sum(pairs.mean(axis=axis).var(ddof=1) / pairs.shape[1 - axis] for axis in (0, 1)))
+
+    low, high = bootstrap_interval(roc_auc_score, labels, first, strata=labels, num_resamples=4000)
+    assert (high - low) / 2 == pytest.approx(1.96 * standard_error(wins[0]), rel=0.06)
+    low, high = bootstrap_difference(roc_auc_score, labels, first, second, strata=labels, num_resamples=4000)
+    assert (high - low) / 2 == pytest.approx(1.96 * standard_error(wins[0] - wins[1]), rel=0.06)
+
+
+def test_a_paired_difference_is_surer_than_two_intervals(two_scores):
+    labels, first, second = two_scores
+    low, high = bootstrap_difference(roc_auc_score, labels, first, second, strata=labels)
+    assert 0 < low < roc_auc_score(labels, first) - roc_auc_score(labels, second) < high
+    (first_low, _), (_, second_high) = (bootstrap_interval(roc_auc_score, labels, s) for s in (first, second))
+    assert first_low < second_high  # their own intervals overlap
+    assert bootstrap_difference(roc_auc_score, labels, second, first, strata=labels) == pytest.approx((-high, -low))
+    assert bootstrap_difference(roc_auc_score, labels, first, first) == (0, 0)
+    with pytest.raises(ValueError, match="y_pred of the shape"):
+        bootstrap_difference(roc_auc_score, labels, first, second[:-1])
+    with pytest.raises(ValueError, match="num_resamples >= 1"):
+        bootstrap_difference(roc_auc_score, labels, first, second, num_resamples=0)
+
+
+def test_a_difference_of_errors_is_the_error_of_differences(sample):
+    y_true, first = sample
+    second = first + 0.01
+    gain = np.abs(y_true - first) - np.abs(y_true - second)
+    ours = bootstrap_difference(mean_absolute_error, y_true, first, second)
+    theirs = bootstrap_interval(lambda gains, _: float(gains.mean()), gain, gain)
+    assert ours == pytest.approx(theirs)
