@@ -203,9 +203,10 @@ def _amounts(buffer: np.ndarray, kind: np.ndarray, start: np.ndarray, end: np.nd
 _KEY_STEP = 1e-8
 _KEY_OFFSET = 0.3819660112501051  # no simple fraction lies on the edge of a step, so rounding cannot split equals
 _KEY_CHUNK_ROWS = 65536
+_KEY_SALT = 0x9E3779B97F4A7C15  # the increment of SplitMix64, without which small numbers hardly get mixed
 
 
-def composition_keys(fractions: np.ndarray) -> np.ndarray:
+def composition_keys(fractions: np.ndarray, *, salt: int = _KEY_SALT) -> np.ndarray:
     """A number for each composition, equal for the same composition however its formula was written.
 
     The fractions are put on a grid of 1e-8 and hashed to 64 bits (one false match in 3e7 sets of a million rows).
@@ -213,6 +214,8 @@ def composition_keys(fractions: np.ndarray) -> np.ndarray:
 
     Args:
         fractions: (n, num_elements) float64, no NaN.
+        salt: another salt gives other keys. 0 is weak: doubled numbers have doubled hashes, so that ZnV2O6 and PdP2O6
+            share a key, for 46 is 2 x 23 and 30 is 2 x 15.
 
     Returns:
         (n,) uint64.
@@ -223,7 +226,8 @@ def composition_keys(fractions: np.ndarray) -> np.ndarray:
     """
     if fractions.dtype != np.float64:
         raise TypeError(f"Expected float64 fractions, received {fractions.dtype}; encode with dtype=float64 for keys.")
-    weights = _mix(np.arange(1, fractions.shape[1] + 1, dtype=np.uint64)) | np.uint64(1)
+    offset = np.uint64(salt)
+    weights = _mix(np.arange(1, fractions.shape[1] + 1, dtype=np.uint64) + offset) | np.uint64(1)
     keys = np.empty(len(fractions), np.uint64)
     for start in range(0, len(fractions), _KEY_CHUNK_ROWS):
         chunk = fractions[start : start + _KEY_CHUNK_ROWS]
@@ -232,7 +236,7 @@ def composition_keys(fractions: np.ndarray) -> np.ndarray:
         row, column = np.nonzero(chunk)
         steps = np.floor(chunk[row, column] / _KEY_STEP + _KEY_OFFSET).astype(np.uint64)
         sums = np.zeros(len(chunk), np.uint64)
-        np.add.at(sums, row, _mix(steps) * weights[column])
+        np.add.at(sums, row, _mix(steps + offset) * weights[column])
         keys[start : start + len(chunk)] = _mix(sums)
     return keys
 

@@ -24,7 +24,11 @@ class Rows:
         if max_rows is None or max_rows >= len(self):
             return self
         drawn = np.random.default_rng(seed).permutation(len(self))[:max_rows]
-        return Rows(self.frame.iloc[drawn], self.x[drawn], self.y[drawn])
+        return self.take(drawn)
+
+    def take(self, rows: np.ndarray) -> "Rows":
+        """Rows by number, in that order, or by a mask ``(n,)``."""
+        return Rows(self.frame.iloc[rows], self.x[rows], self.y[rows])
 
 
 def assign_splits(split: pd.Series, *, protocol: str, validation_fraction: float, seed: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from pymatgen.core import Composition
 from common.composition import FormulaError, composition_keys, encode, parse_formula, reduced_formula
 from common.datasets import load
 from common.elements import ALL_SYMBOLS, ELEMENT_INDEX, ELEMENTS
+from common.splits import row_hashes
 
 TOLERANCE = 1e-12
 MIRROR = os.environ.get("MATERIALS_DL_MIRROR")  # before conftest.py takes it away
@@ -252,7 +253,19 @@ def test_keys_tell_the_compositions_of_the_sample_apart():
 
 def test_keys_are_the_same_on_every_machine():
     keys = composition_keys(encode(["NaCl", "Fe2O3"]).fractions)
-    assert keys.tolist() == [2055454591354056444, 4109485298158635824]
+    assert keys.tolist() == [14877526187386600207, 11459259252707130945]
+
+
+def test_keys_tell_all_compositions_of_one_to_two_to_six_apart():
+    """Atomic numbers double as amounts do: 46 = 2 x 23, 30 = 2 x 15 gave PdP2O6 the key of ZnV2O6."""
+    oxygen = ALL_SYMBOLS.index("O")
+    first, second = (numbers.ravel() for numbers in np.indices((118, 118)))
+    distinct = (first != second) & (first != oxygen) & (second != oxygen)
+    fractions = np.zeros((int(distinct.sum()), 118))
+    rows = np.arange(len(fractions))
+    fractions[rows, first[distinct]], fractions[rows, second[distinct]], fractions[rows, oxygen] = 1 / 9, 2 / 9, 6 / 9
+    assert len(np.unique(composition_keys(fractions))) == len(fractions)
+    assert len(np.unique(row_hashes(fractions))) < len(fractions)  # salt 0, for the sides of a split alone
 
 
 def test_keys_refuse_what_would_make_other_keys():
