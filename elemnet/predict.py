@@ -147,6 +147,10 @@ def load_pretrained(path: Path | str | None = None) -> Predictor:
 @lru_cache(maxsize=4)
 def _load(path: Path, _modified_ns: int) -> Predictor:  # a file written anew is read anew
     artifact = artifacts.load(path)
+    if "inputs" in artifact.card:
+        raise artifacts.ArtifactError(
+            f"{path} is not a model of elemnet: `irnet predict --model` or `transfer predict --model` answers with it."
+        )
     return Predictor(artifact.model, artifact.card)
 
 

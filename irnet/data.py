@@ -1,6 +1,7 @@
 """Rows of chapter 4: loaded, cleaned, split and turned into attributes."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def load(
     frame = loaded.frame
     if missing := [name for name in config.targets if name not in frame]:
         raise ValueError(f"Expected a column {missing[0]!r} in {loaded.name}; received {', '.join(frame.columns)}.")
-    frame, counts = _clean(frame, config)
+    frame, counts = clean_rows(frame, config.targets)
     if frame.empty:
         raise ValueError(f"{loaded.name} has no row left after cleaning: {counts}.")
     if config.needs_structure:
@@ -90,7 +91,7 @@ def load(
     y = frame[list(config.targets)].to_numpy(np.float64)
     y = y[:, 0] if len(config.targets) == 1 else y
     if config.num_classes:
-        _check_classes(y, config)
+        check_classes(y, config.num_classes, config.targets[0])
     split = assign_splits(
         frame["split"],
         protocol=config.protocol,
@@ -131,16 +132,21 @@ def check_has_structures(frame: pd.DataFrame, inputs: str, name: str) -> None:
         )
 
 
-def _clean(frame: pd.DataFrame, config: IRNetConfig) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Rows that a network could be trained on, numbered from 0, and the counts of those left out by reason."""
-    values = frame[list(config.targets)].to_numpy(np.float64)
+def clean_rows(frame: pd.DataFrame, targets: Sequence[str]) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Rows that a network could be trained on, numbered from 0, and the counts of those left out by reason.
+
+    Args:
+        frame: n rows with ``formula`` and the targets; a table of structures keeps its polymorphs.
+        targets: Columns; the first one's lowest value stays where a composition has several rows.
+    """
+    values = frame[list(targets)].to_numpy(np.float64)
     has_targets = np.isfinite(values).all(axis=1)
     counts = {"missing target": int((~has_targets).sum())}
     frame = frame[has_targets].reset_index(drop=True)
     if "species" in frame:  # a table of structures, also where the inputs are of their compositions alone
         return frame, counts
-    target = config.targets[0]
-    keep_single_elements = not _is_formation_energy(target)  # 0 by definition; a gap or a volume says something
+    target = targets[0]
+    keep_single_elements = not is_formation_energy(target)  # 0 by definition; a gap or a volume says something
     cleaned = cleaning.clean_compositions(frame, target=target, keep_single_elements=keep_single_elements)
     return cleaned.frame, counts | {reason: n for reason, n in cleaned.counts.items() if reason != "missing target"}
 
@@ -159,7 +165,7 @@ def _choose(
 
     for target in config.targets if not config.num_classes else ():
         # Of gaps and distances to the hull, which have one tail, that tail is part of the property.
-        if _is_formation_energy(target) and is_train.any():
+        if is_formation_energy(target) and is_train.any():
             inside, (reason,) = cleaning.drop_outliers(frame, is_train, target=target)
             drop(f"{target} {reason}", ~frame.index.isin(inside.index))
     is_seen = (fractions[kept & is_train] > 0).any(axis=0)  # (118,)
@@ -167,16 +173,17 @@ def _choose(
     return kept, is_seen
 
 
-def _is_formation_energy(target: str) -> bool:
+def is_formation_energy(target: str) -> bool:
+    """Whether a column is a formation energy: 0 for pure elements, and rid of outliers."""
     return "formation" in target
 
 
-def _check_classes(y: np.ndarray, config: IRNetConfig) -> None:
-    allowed = set(range(config.num_classes))
+def check_classes(y: np.ndarray, num_classes: int, target: str) -> None:
+    """Raise a ValueError unless all targets are of the classes 0 to ``num_classes`` - 1."""
+    allowed = set(range(num_classes))
     if not set(np.unique(y)) <= allowed:
         raise ValueError(
-            f"Expected the classes {sorted(allowed)} in column {config.targets[0]!r}; received "
-            f"{np.unique(y)[:5].tolist()}."
+            f"Expected the classes {sorted(allowed)} in column {target!r}; received {np.unique(y)[:5].tolist()}."
         )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from common import artifacts, backend, fetch, tables
 from common.composition import encode
+from common.elements import ELEMENTS
 from common.features import Featurized
 from common.structures import StructureRecord, read_structures
 from irnet import inputs as irnet_inputs
@@ -26,7 +27,7 @@ class Predictor:
     Args:
         model: Maps ``(batch_size, num_inputs)`` raw attributes to ``(batch_size, num_outputs)``.
         card: Model card; its ``inputs`` name the attributes, its ``targets`` the outputs, its ``elements`` what the
-            training rows were made of.
+            training rows were made of, and its ``input_elements`` the columns of element fractions (default: all 86).
     """
 
     def __init__(self, model, card: dict):
@@ -34,6 +35,7 @@ class Predictor:
         self.inputs: str = card["inputs"]
         self.targets: tuple[str, ...] = tuple(card["targets"])
         self.elements: tuple[str, ...] = tuple(card["elements"])
+        self.input_elements: tuple[str, ...] = tuple(card.get("input_elements", ELEMENTS))
         self.num_classes: int = card.get("num_classes", 0)
         low, high = card.get("input_range", (-np.inf, np.inf))
         self._low, self._high = np.asarray(low, np.float32), np.asarray(high, np.float32)
@@ -58,7 +60,7 @@ class Predictor:
         carry that to the answer.
 
         Args:
-            x: ``(n, num_inputs)``, columns as ``irnet.inputs.labels(self.inputs)``.
+            x: ``(n, num_inputs)``, columns as ``irnet.inputs.labels(self.inputs, self.input_elements)``.
 
         Returns:
             ``(n, num_outputs)`` in the units of the targets, or class probabilities.
@@ -85,7 +87,7 @@ class Predictor:
                 "a folder or file of structures, or take a model with inputs C or EF."
             )
         formulas = [formulas] if isinstance(formulas, str) else list(formulas)
-        featurized = irnet_inputs.of_formulas(self.inputs, formulas)
+        featurized = irnet_inputs.of_formulas(self.inputs, formulas, self.input_elements)
         return self._answers({"formula": formulas}, featurized)
 
     def predict_structures(
@@ -112,9 +114,11 @@ class Predictor:
     def predict_descriptors(self, descriptors: Descriptors) -> pd.DataFrame:
         """Answers for the rows of a descriptor table; as ``predict_structures``."""
         if self.needs_structure:
-            featurized = irnet_inputs.of_descriptors(self.inputs, descriptors.featurized, descriptors.formulas)
+            featurized = irnet_inputs.of_descriptors(
+                self.inputs, descriptors.featurized, descriptors.formulas, self.input_elements
+            )
         else:  # a structure that has no attributes still has a composition
-            of_formulas = irnet_inputs.of_formulas(self.inputs, descriptors.formulas)
+            of_formulas = irnet_inputs.of_formulas(self.inputs, descriptors.formulas, self.input_elements)
             unread = descriptors.formulas == ""
             reasons = np.where(unread, descriptors.featurized.reasons, of_formulas.reasons)
             featurized = Featurized(of_formulas.attributes, reasons)
@@ -165,6 +169,21 @@ def installed_path(name: str) -> Path:
     return fetch.cache_dir() / "models" / f"{name}.keras"
 
 
+def find_weights(variant: str) -> Path:
+    """The ``.keras`` file of a variant: the one that the user has trained and installed, or else the one shipped.
+
+    Raises:
+        ArtifactError: If there is neither.
+    """
+    found = [path for path in (installed_path(variant), SHIPPED / f"{variant}.keras") if path.is_file()]
+    if not found:
+        raise artifacts.ArtifactError(
+            f"There are no weights for {variant} yet: `irnet train --variant {variant} --output FOLDER --install` "
+            "makes them, or give the path of a .keras file."
+        )
+    return found[0]
+
+
 def load_pretrained(name_or_path: Path | str) -> Predictor:
     """A trained network by the name of its variant, or by its file.
 
@@ -177,14 +196,7 @@ def load_pretrained(name_or_path: Path | str) -> Predictor:
     """
     path = Path(name_or_path)
     if str(name_or_path) in VARIANTS:
-        name = str(name_or_path)
-        found = [p for p in (installed_path(name), SHIPPED / f"{name}.keras") if p.is_file()]
-        if not found:
-            raise artifacts.ArtifactError(
-                f"There are no weights for {name} yet: `irnet train --variant {name} --output FOLDER --install` makes "
-                "them, or give the path of a .keras file."
-            )
-        path = found[0]
+        path = find_weights(str(name_or_path))
     elif path.suffix != ".keras":
         raise artifacts.ArtifactError(
             f"Expected a path that ends in .keras, or one of {', '.join(VARIANTS)}; received {str(name_or_path)!r}."

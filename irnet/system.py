@@ -73,18 +73,20 @@ def load_system(data: str, predictor: Predictor, *, formula_column: str = "formu
         if predictor.needs_structure:
             descriptors = read_descriptors(data)
             formulas = descriptors.formulas
-            featurized = irnet_inputs.of_descriptors(predictor.inputs, descriptors.featurized, formulas)
+            featurized = irnet_inputs.of_descriptors(
+                predictor.inputs, descriptors.featurized, formulas, predictor.input_elements
+            )
         else:
             formulas = texts[formula_column].to_numpy(object)
-            featurized = irnet_inputs.of_formulas(predictor.inputs, formulas)
+            featurized = irnet_inputs.of_formulas(predictor.inputs, formulas, predictor.input_elements)
     return _usable(formulas, featurized, values, Path(data).name)
 
 
 def _of_frame(frame: pd.DataFrame, predictor: Predictor, name: str) -> Featurized:
     if not predictor.needs_structure:
-        return irnet_inputs.of_formulas(predictor.inputs, frame["formula"])
+        return irnet_inputs.of_formulas(predictor.inputs, frame["formula"], predictor.input_elements)
     check_has_structures(frame, predictor.inputs, name)
-    return irnet_inputs.of_structures(predictor.inputs, datasets.structures(frame))
+    return irnet_inputs.of_structures(predictor.inputs, datasets.structures(frame), predictor.input_elements)
 
 
 def _existing(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> tuple[str, ...]:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from common import artifacts, backend, metrics, networks, provenance, splits
+from common import artifacts, backend, networks, provenance, splits
 from common.training import TrainingResult, fit
-from common.training_config import TrainingConfig
 from irnet import data as irnet_data
-from irnet import sipfenn
+from irnet import outputs, sipfenn
 from irnet.config import SIPFENN_VARIANTS, IRNetConfig
 from irnet.model import build_irnet, fold_target_scaling
 from irnet.predict import Predictor
@@ -74,18 +73,19 @@ def run(
     """
     folder = None if folder is None else Path(folder)
     data = data if data is not None else irnet_data.load(config, progress=progress)
-    settings = _training_config(config)
+    settings = outputs.with_loss(config.training, config.num_classes)
     backend.make_deterministic(settings.seed)
     input_scaling = networks.InputScaling.fit(config.input_scaling, data.train.x)
     model, strategy = backend.build_for(
         settings, lambda: build_irnet(config, len(data.labels), input_scaling=input_scaling)
     )
     made_with = provenance.collect_provenance()  # of the code that starts, whatever the checkout becomes meanwhile
-    center, scale = _target_scaling(config, data.train.y)
+    y_train, y_validation = (outputs.as_outputs(part.y, config.num_classes) for part in (data.train, data.validation))
+    center, scale = _target_scaling(config, y_train)
     training = fit(
         model,
-        (data.train.x, (_as_outputs(config, data.train.y) - center) / scale),
-        (np.clip(data.validation.x, *_input_range(data)), (_as_outputs(config, data.validation.y) - center) / scale),
+        (data.train.x, (y_train - center) / scale),
+        (np.clip(data.validation.x, *_input_range(data)), (y_validation - center) / scale),
         settings,
         folder=folder,
         # what neither the settings of the training nor the shapes of the weights tell
@@ -96,13 +96,11 @@ def run(
     )
     if config.target_scaling and not config.num_classes:
         fold_target_scaling(model, center, scale)
-        training = _in_units(training, scale, config)
+        training = outputs.in_units(training, scale, config.training.loss)
     predictor = Predictor(model, _card(config, data, training, made_with))
-    validation_mae = float(
-        np.abs(predictor.predict_attributes(data.validation.x) - _as_outputs(config, data.validation.y)).mean()
-    )
+    validation_mae = float(np.abs(predictor.predict_attributes(data.validation.x) - y_validation).mean())
     predicted = predictor.predict_attributes(data.test.x)  # (n_test, num_outputs)
-    report = _report(config, data.test.y, predicted)
+    report = outputs.report(data.test.y, predicted, config.targets, config.num_classes)
     predictor.card["metrics"] |= {"validation_mae": validation_mae, "test": report}
     if folder is not None:  # only now: a folder that holds another run stays as it is
         splits.save_ids(folder / "split.json", _split_ids(data))
@@ -118,24 +116,8 @@ def run(
     )
 
 
-def _training_config(config: IRNetConfig) -> TrainingConfig:
-    """The config's own, with the cross entropy where classes are to be told apart."""
-    if not config.num_classes:
-        return config.training
-    loss = "binary_crossentropy" if config.num_classes == 2 else "categorical_crossentropy"
-    return dataclasses.replace(config.training, loss=loss, monitor="loss")
-
-
-def _as_outputs(config: IRNetConfig, y: np.ndarray) -> np.ndarray:
-    """``(n, num_outputs)`` as the network puts them out: three and more classes one-hot."""
-    if config.num_classes > 2:
-        return np.eye(config.num_classes)[y.astype(int)]
-    return y.reshape(len(y), -1)
-
-
 def _target_scaling(config: IRNetConfig, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of the training targets, or 0 and 1; ``(num_outputs,)`` each."""
-    y = _as_outputs(config, y)
     if config.num_classes or not config.target_scaling:
         return np.zeros(y.shape[1]), np.ones(y.shape[1])
     deviation = y.std(axis=0)
@@ -146,31 +128,9 @@ def _target_scaling(config: IRNetConfig, y: np.ndarray) -> tuple[np.ndarray, np.
     return y.mean(axis=0), deviation
 
 
-def _in_units(training: TrainingResult, scale: np.ndarray, config: IRNetConfig) -> TrainingResult:
-    """The learning curve of a single target in its unit."""
-    if len(scale) > 1 or config.training.loss != "mae":
-        return training
-    factor = float(scale[0])
-    errors = {name: training.history[name] * factor for name in ("train_loss", "validation_mae")}
-    return dataclasses.replace(
-        training, history=training.history.assign(**errors), best_validation=training.best_validation * factor
-    )
-
-
 def _input_range(data: irnet_data.IRNetData) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest value of each attribute in training rows; beyond them counts as the end of the range."""
     return data.train.x.min(axis=0), data.train.x.max(axis=0)
-
-
-def _report(config: IRNetConfig, y: np.ndarray, predicted: np.ndarray) -> dict[str, dict]:
-    if config.num_classes:
-        probability = predicted[:, 0] if config.num_classes == 2 else predicted
-        return {config.targets[0]: metrics.classification_report(y.astype(int), probability)}
-    columns = y.reshape(len(y), -1)
-    return {
-        target: metrics.regression_report(columns[:, number], predicted[:, number])
-        for number, target in enumerate(config.targets)
-    }
 
 
 def _split_ids(data: irnet_data.IRNetData) -> dict[str, list]:
