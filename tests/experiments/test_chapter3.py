@@ -1,6 +1,8 @@
 """Chapter 3 from end to end on the bundled sample: the same code path as the real run, at its smallest size."""
 
 import json
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -64,6 +66,11 @@ def test_depth_study_chooses_on_validation_rows(finished):
     table = pd.read_csv(finished / "fig_3_2_depths.csv")
     best = results.read(finished / "fig_3_2.json").rows[0].ours
     assert best == table.loc[table["validation_mae"].idxmin(), "depth"]
+
+
+def test_a_chapter_starts_without_the_greetings_of_native_libraries():
+    done = subprocess.run([sys.executable, "-m", "experiments.chapter3", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == ""
 
 
 def test_an_unknown_entry_is_named(capsys):
