@@ -5,16 +5,25 @@ A new table is one more entry; `TableReader` reads most files.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pandas as pd
+
 from common.composition_tables import (
+    MAGNETIC_MOMENT_MU_B,
     Rule,
     TableReader,
+    is_magnetic,
+    is_metal,
     read_flla,
     read_oqmd,
     read_oqmd_subset,
     read_published_elemnet,
+    read_stable_mp,
 )
+from common.experiment_tables import read_crc, read_ssub, read_ssub_leaderboard
 from common.fetch import DataFile
-from common.readers import ABOVE_HULL, BAND_GAP, IS_METAL, TARGET, VOLUME, Dataset
+from common.readers import ABOVE_HULL, BAND_GAP, IS_MAGNETIC, IS_METAL, TARGET, VOLUME, Dataset
 
 MP_CITATION = "A. Jain et al., APL Mater. 1, 011002 (2013), doi:10.1063/1.4812323"
 FLLA_CITATION = (
@@ -59,6 +68,55 @@ _BARTEL_CITATION = (
     "distributed with CrabNet, doi:10.1038/s41524-021-00545-1"
 )
 _JARVIS_LICENCE = "NIST (public domain in the US); files: COPYRIGHT notice of NU-CUCIS/CrossPropertyTL"
+_JARVIS_GAP_FILES = (
+    "9cad7cbddc032f20fd0ad41a7c7f091db5dc7024862875319480a01dc297dcb9",
+    "cc06b41b5100dca8c13b127bf2c63555abd736c626de0c82abaea2d57a229c36",
+)
+_MP_FORMATION_ENERGY = DataFile(
+    path="mp/CritExam__Ef.csv.gz", sha256="911d0fe651a76a8a8a5a314f935789a2c4e4651737f8225a966959ca27b8c35d"
+)
+_QMPY = (
+    "https://raw.githubusercontent.com/wolverton-research-group/qmpy/dede5bdf4aa3ea1187a7bc273e86336c24aadb25/"
+    "qmpy/data/thermodata/"
+)
+_SSUB = DataFile(
+    path="experiment/ssub.dat",
+    url=f"{_QMPY}ssub.dat",
+    sha256="72d98cfe965e1e1972cae8cc483fbe6cb2e4da19150584e86d01b2707ae0533e",
+)
+_SSUB_CORRECTIONS = DataFile(
+    path="experiment/corrections.dat",
+    url=f"{_QMPY}corrections.dat",
+    sha256="520744ccae846123a0d027859aab4b2252d5279378ae73c4a54d75c049cbc744",
+)
+_SSUB_LICENCE = "values compiled by SGTE; files MIT (qmpy)"
+_SSUB_CITATION = (
+    "SGTE, Thermodynamic Properties of Inorganic Materials, Landolt-Boernstein, New Series, group IV, vol. 19 "
+    "(Springer, Berlin, 1999); files: S. Kirklin et al., npj Comput. Mater. 1, 15010 (2015), "
+    "doi:10.1038/npjcompumats.2015.10"
+)
+LEADERBOARD = (
+    "https://raw.githubusercontent.com/usnistgov/jarvis_leaderboard/57afc55f94c8a6f4562f73a3173968cd4b2f83b1/"
+    "jarvis_leaderboard/"
+)
+LEADERBOARD_LICENCE = "NIST (public domain in the US); files: notice of usnistgov/jarvis_leaderboard"
+LEADERBOARD_CITATION = "K. Choudhary et al., npj Comput. Mater. 10, 93 (2024), doi:10.1038/s41524-024-01259-w"
+# setup.cfg admits the releases of chemicals that have these files
+_CHEMICALS_FILES = {
+    "Heat Capacity/CRC Standard Thermodynamic Properties of Chemical Substances.tsv": (
+        "718d121e0c6ee3cbc2b8a0029dcde7feba72cd3fa18dc4f08f22cf79f1028df2"
+    ),
+    "Identifiers/Inorganic db.tsv": "05e38f7ec8fa928e2d819ad744dac2931e78e9ae0781bf8ee03f2b3367305bce",
+    "Identifiers/chemical identifiers pubchem small.tsv": (
+        "21fc5441ba4e159ec3b3993459d7cd0c6d375a1565c7304cc55580e8999ba42e"
+    ),
+    "Identifiers/chemical identifiers example user db.tsv": (
+        "4ebccb034b0ad9b4bba66d194df1b8d2c62d12303a126588dc7dfb4280df25aa"
+    ),
+    "Identifiers/chemical identifiers pubchem large.tsv": (
+        "3b9aac5ae8d270bafc9e72a6af5441ce580f0ce444d1dee48dc37e47474b91fc"
+    ),
+}
 _FLLA_SHA256 = "889c439f6b18ae7c870255e242da16ba5936d3c82260defc35ca94907712bf90"
 
 
@@ -72,6 +130,8 @@ def _jarvis(
     keep: Rule,
     rows: int,
     hashes: tuple[str, str],
+    label: Callable[[pd.Series], pd.Series] | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Dataset:
     return Dataset(
         name=name,
@@ -87,7 +147,8 @@ def _jarvis(
         citation=JARVIS_CITATION,
         rows=rows,
         stand_in=None,
-        reader=TableReader(target, keep, "pretty_comp", column, file_splits=("train", "test")),
+        reader=TableReader(target, keep, "pretty_comp", column, file_splits=("train", "test"), label=label),
+        notes=notes,
     )
 
 
@@ -209,12 +270,7 @@ COMPOSITION_SETS: tuple[Dataset, ...] = (
         name="mp_formation_energy",
         title="Materials Project formation energies of the lowest polymorphs",
         tier="public",
-        files=(
-            DataFile(
-                path="mp/CritExam__Ef.csv.gz",
-                sha256="911d0fe651a76a8a8a5a314f935789a2c4e4651737f8225a966959ca27b8c35d",
-            ),
-        ),
+        files=(_MP_FORMATION_ENERGY,),
         target=TARGET,
         unit="eV/atom",
         licence=_MP_LICENCE,
@@ -222,6 +278,25 @@ COMPOSITION_SETS: tuple[Dataset, ...] = (
         rows=85_014,
         stand_in="flla",
         reader=TableReader(TARGET, "lowest", split_column="split"),
+    ),
+    Dataset(
+        name="mp_stable_formation_energy",
+        title="Materials Project formation energies of the stable compositions",
+        tier="public",
+        files=(
+            _MP_FORMATION_ENERGY,
+            DataFile(
+                path="mp/CritExam__Ed.csv.gz",
+                sha256="5e73a85f049204b8cbfdbda3a46722b4304bee2e86cbf728a9dae3578415d778",
+            ),
+        ),
+        target=TARGET,
+        unit="eV/atom",
+        licence=_MP_LICENCE,
+        citation=_BARTEL_CITATION,
+        rows=33_998,
+        stand_in="flla",
+        reader=read_stable_mp,
     ),
     Dataset(
         name="mp_e_form",
@@ -352,9 +427,41 @@ COMPOSITION_SETS: tuple[Dataset, ...] = (
         unit="eV",
         keep="median",
         rows=26_788,
+        hashes=_JARVIS_GAP_FILES,
+    ),
+    _jarvis(
+        name="jarvis_is_metal",
+        title="JARVIS-DFT metal labels (OptB88vdW)",
+        stem="optb88vdw_bandgap",
+        column="optb88vdw_bandgap",
+        target=IS_METAL,
+        unit="0 or 1",
+        keep="agreed",
+        rows=26_653,
+        hashes=_JARVIS_GAP_FILES,
+        label=is_metal,
+        notes=(
+            "A metal is what has an OptB88vdW gap of 0; the functional underestimates gaps, so some semiconductors "
+            "count as metals.",
+        ),
+    ),
+    _jarvis(
+        name="jarvis_is_magnetic",
+        title="JARVIS-DFT magnetic labels",
+        stem="magoszi",
+        column="magmom_oszicar",
+        target=IS_MAGNETIC,
+        unit="0 or 1",
+        keep="agreed",
+        rows=24_569,
         hashes=(
-            "9cad7cbddc032f20fd0ad41a7c7f091db5dc7024862875319480a01dc297dcb9",
-            "cc06b41b5100dca8c13b127bf2c63555abd736c626de0c82abaea2d57a229c36",
+            "edde1bf53fae9a500395ce293bfef503d10b10e94ccf05372f9681ef4d20dd7a",
+            "ffd82c2bfa035ea8f92153ce942552f6a792592cbaaa4674a2db5c94c11b6104",
+        ),
+        label=is_magnetic,
+        notes=(
+            f"Magnetic is a moment above {MAGNETIC_MOMENT_MU_B} Bohr magnetons a cell: smaller ones are what "
+            "convergence has left over. Antiferromagnets whose moments cancel count as not magnetic.",
         ),
     ),
     _jarvis(
@@ -369,6 +476,82 @@ COMPOSITION_SETS: tuple[Dataset, ...] = (
         hashes=(
             "1966c94029f63e45009d865f14e3b359213466ed359b135bc1be760c36f3080b",
             "46a4b91316bb76ebb96d958a46c3d66adc92c5202a5ff5944a4ae12b27c8c516",
+        ),
+    ),
+    Dataset(
+        name="ssub",
+        title="measured formation enthalpies (SGTE SSUB, corrected)",
+        tier="public",
+        files=(_SSUB, _SSUB_CORRECTIONS),
+        target=TARGET,
+        unit="eV/atom",
+        licence=_SSUB_LICENCE,
+        citation=_SSUB_CITATION,
+        rows=1_728,
+        stand_in="crc_enthalpies",
+        reader=read_ssub,
+    ),
+    Dataset(
+        name="ssub_as_published",
+        title="measured formation enthalpies (SGTE SSUB, as published)",
+        tier="public",
+        files=(_SSUB,),
+        target=TARGET,
+        unit="eV/atom",
+        licence=_SSUB_LICENCE,
+        citation=_SSUB_CITATION,
+        rows=1_728,
+        stand_in="crc_enthalpies",
+        reader=read_ssub,
+        notes=(
+            "As published, SSUB has known errors: LiNbO3 is 2.9 eV/atom too low, PtZr 0.6 and AlB2 0.5 too low, InN "
+            "0.2 too high; the data set ssub has them corrected.",
+        ),
+    ),
+    Dataset(
+        name="ssub_leaderboard",
+        title="measured formation enthalpies (SGTE SSUB) with the split of the JARVIS-Leaderboard",
+        tier="public",
+        files=(
+            _SSUB,
+            DataFile(
+                path="experiment/leaderboard_ssub/ssub_formula_energy.json.zip",
+                url=f"{LEADERBOARD}benchmarks/AI/SinglePropertyPrediction/ssub_formula_energy.json.zip",
+                sha256="516e0b1dede56bec2ef029621d367ac5fb0afef76e415e0c55ad8d375f1090ac",
+            ),
+        ),
+        target=TARGET,
+        unit="eV/atom",
+        licence=f"{LEADERBOARD_LICENCE}; {_SSUB_LICENCE}",
+        citation=f"{LEADERBOARD_CITATION}; {_SSUB_CITATION}",
+        rows=1_726,
+        stand_in=None,
+        reader=read_ssub_leaderboard,
+        notes=(
+            "The leaderboard scores all 345 test rows: also pure elements, known errors, and polonium, which is not "
+            "among the 86 elements.",
+        ),
+    ),
+    Dataset(
+        name="crc_enthalpies",
+        title="measured formation enthalpies of inorganic solids (CRC Handbook)",
+        tier="bundled",
+        files=tuple(
+            DataFile(path=path, sha256=sha256, package="chemicals") for path, sha256 in _CHEMICALS_FILES.items()
+        ),
+        target=TARGET,
+        unit="eV/atom",
+        licence="MIT (chemicals)",
+        citation=(
+            "W. M. Haynes, T. J. Bruno, D. R. Lide (eds.), CRC Handbook of Chemistry and Physics (CRC Press, 2014); "
+            "files: C. Bell et al., chemicals, https://github.com/CalebBell/chemicals"
+        ),
+        rows=553,
+        stand_in=None,
+        reader=read_crc,
+        notes=(
+            "The formulas of chemicals, found by CAS number, are not all right: enthalpies per atom down to -9.7 eV "
+            "are of larger formulas; the 5-sigma rule of the cleaning drops the worst.",
         ),
     ),
 )

@@ -7,6 +7,7 @@ else is worth keeping, and notes on what was left out. The readers of the OQMD a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,22 @@ from common.readers import TARGET, Table, split_by_composition
 from common.splits import SPLIT_NAMES
 
 Rule = Literal["lowest", "median", "agreed"]
+MAGNETIC_MOMENT_MU_B = 0.05
+
+
+def is_metal(gap_ev: pd.Series) -> pd.Series:
+    """True where there is no band gap; (n,) eV."""
+    return gap_ev <= 0
+
+
+def is_magnetic(moment_mu_b: pd.Series) -> pd.Series:
+    """True where the moment of a cell exceeds `MAGNETIC_MOMENT_MU_B` in magnitude; (n,) Bohr magnetons.
+
+    Of JARVIS-DFT's moments 78 % are exactly 0 and 1 % lie between 1e-4 and 0.05, more of them the smaller they are:
+    what convergence has left over. Moments begin in earnest above 0.2. Few lie near the cut, so its exact place moves
+    hardly a label (0.02 or 0.1 instead change less than 0.1 % of them).
+    """
+    return moment_mu_b.abs() > MAGNETIC_MOMENT_MU_B
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,8 @@ class TableReader:
             hold; without both, rows are split 80/10/10 by the hash of the composition.
         file_splits: the split of each file, in the order given. Without a "val" among them, a ninth of the training
             compositions is cut off, by hash.
+        label: where the target is a class made of the number: (n,) numbers -> (n,) bool, 1 where true. It comes before
+            `keep`, so "agreed" is about the label, not the number.
     """
 
     target: str
@@ -52,6 +71,7 @@ class TableReader:
     value_column: str = "target"
     split_column: str | None = None
     file_splits: tuple[str, ...] = field(default=())
+    label: Callable[[pd.Series], pd.Series] | None = None
 
     def __call__(self, paths: list[Path]) -> Table:
         tables = [read_csv(path) for path in paths]
@@ -68,7 +88,9 @@ class TableReader:
             split = split_by_composition(formula)
         frame = pd.DataFrame({"formula": formula, self.target: value, "split": split})
         present = np.isfinite(value.to_numpy())
-        notes = _note(int((~present).sum()), f"rows without {self.target}: left out")
+        if self.label:
+            frame[self.target] = self.label(value).astype(np.float64)
+        notes = note(int((~present).sum()), f"rows without {self.target}: left out")
         frame, merged = one_row_each(frame[present].reset_index(drop=True), self.target, self.keep)
         return frame, [*notes, *merged]
 
@@ -106,14 +128,14 @@ def one_row_each(frame: pd.DataFrame, target: str, keep: Rule) -> Table:
     notes = []
     if keep == "agreed":
         where = f"compositions with contradictory rows ({int((~agrees).sum()):,} rows): left out"
-        notes += _note(int((is_first & ~agrees).sum()), where)
+        notes += note(int((is_first & ~agrees).sum()), where)
         several &= agrees
     how = {"lowest": "the lowest value", "median": "the median", "agreed": "the common value"}[keep]
     where = f"compositions with several rows ({int(several.sum()):,} rows): {how} of each kept"
-    notes += _note(int((several & is_first).sum()), where)
+    notes += note(int((several & is_first).sum()), where)
     straddling = is_first & agrees & (order.groupby(key).transform("min").to_numpy() < last_split)
     where = "compositions in several parts of the split: kept in test where they are there, else in val"
-    notes += _note(int(straddling.sum()), where)
+    notes += note(int(straddling.sum()), where)
     return merged, notes
 
 
@@ -124,7 +146,8 @@ def _with_validation(formulas: pd.Series, split: np.ndarray) -> np.ndarray:
     return np.where(split == "train", cut, split)
 
 
-def _note(num: int, text: str) -> list[str]:
+def note(num: int, text: str) -> list[str]:
+    """One sentence, or none where there is nothing to count."""
     return [f"{num:,} {text}."] if num else []
 
 
@@ -148,6 +171,29 @@ def read_oqmd_subset(paths: list[Path]) -> Table:
     table = read_csv(paths[0])
     split = np.where(table["split_v2021_03"] == "test", "test", "train").astype(object)
     return _frame(table["composition"], table["delta_e_ev_per_atom"], split), []
+
+
+def read_stable_mp(paths: list[Path]) -> Table:
+    """Formation energies of the compositions whose decomposition energy is not above 0: what is on the hull.
+
+    Args:
+        paths: tables of formation and of decomposition energies with columns `formula`, `target` (eV/atom) and `split`,
+            both with one row of each formula, written alike.
+
+    Raises:
+        ValueError: the tables do not have the same formulas, each once.
+    """
+    formation, decomposition = (read_csv(path).set_index("formula") for path in paths)
+    unmatched = len(formation.index.symmetric_difference(decomposition.index))
+    if unmatched or not (formation.index.is_unique and decomposition.index.is_unique):
+        raise ValueError(
+            f"Expected the same formulas, each once, in {paths[0]} and {paths[1]}, received {len(formation):,} and "
+            f"{len(decomposition):,} rows with {unmatched:,} formulas in one table only."
+        )
+    stable = (decomposition["target"].reindex(formation.index) <= 0).to_numpy()
+    kept = formation[stable].reset_index()
+    frame, merged = one_row_each(_frame(kept["formula"], kept["target"], kept["split"]), TARGET, "lowest")
+    return frame, [*note(int((~stable).sum()), "compositions with a positive decomposition energy: left out"), *merged]
 
 
 def read_published_elemnet(paths: list[Path]) -> Table:

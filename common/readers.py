@@ -26,6 +26,7 @@ BAND_GAP = "band_gap_ev"
 VOLUME = "volume_per_atom_a3"
 ABOVE_HULL = "energy_above_hull_ev_per_atom"
 IS_METAL = "is_metal"
+IS_MAGNETIC = "is_magnetic"
 HEAT = "heat_ev_per_atom"
 
 Tier = Literal["user", "public", "stand-in", "bundled"]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.composition import composition_keys, encode
-from common.composition_tables import TableReader, one_row_each
+from common.composition_tables import TableReader, is_magnetic, is_metal, one_row_each, read_stable_mp
 from common.elements import ELEMENTS
 
 PARTS = ("train", "val", "test")
@@ -128,3 +128,44 @@ def test_reader_of_two_files_cuts_validation_from_training(tmp_path):
     assert counts["test"] == 2 and counts["val"] / counts["train"] == pytest.approx(1 / 8, abs=0.04)
     first = frame.set_index("formula").loc[names[0]]
     assert (first["split"], first["value"]) == ("test", 0.5)
+
+
+def test_label_is_made_of_the_number_before_rows_are_merged(tmp_path):
+    text = "formula,target\nFe2O3,4.1\nFe4O6,-3.9\nNaCl,0\nMgO,0.05\nOMg,0.06\nTiO2,n/a\nCoO,0.2\nZnO,-0.0\n"
+    reader = TableReader("is_magnetic", "agreed", label=is_magnetic)
+    frame, notes = reader([write(tmp_path / "a.csv", text)])
+    assert dict(zip(frame["formula"], frame["is_magnetic"], strict=True)) == {"Fe2O3": 1, "NaCl": 0, "CoO": 1, "ZnO": 0}
+    assert frame["is_magnetic"].dtype == np.float64
+    assert "1 rows without is_magnetic: left out." in notes  # no number, no label
+    assert "1 compositions with contradictory rows (2 rows): left out." in notes  # 0.05 and 0.06
+
+
+def test_metals_have_no_gap(tmp_path):
+    text = "formula,target\nCu,0.0\nSi,1.1\nTi,-0.001\n"
+    frame, _ = TableReader("is_metal", "agreed", label=is_metal)([write(tmp_path / "a.csv", text)])
+    assert frame["is_metal"].tolist() == [1, 0, 1]
+
+
+# --------------------------------------------------------------------------------------------------- stable compounds
+
+FORMATION = "formula,target,split\nNaCl,-2.1,train\nMgO,-3.1,val\nNaN,0.4,test\nCuO,-0.8,test\n"
+
+
+def test_stable_compounds_are_joined_by_formula(tmp_path):
+    decomposition = "formula,target,split\nCuO,0,test\nNaN,0.7,test\nMgO,-0.9,val\nNaCl,0.001,train\n"
+    paths = [write(tmp_path / "Ef.csv", FORMATION), write(tmp_path / "Ed.csv", decomposition)]
+    frame, notes = read_stable_mp(paths)
+    assert frame.to_dict("list") == {
+        "formula": ["MgO", "CuO"],
+        "formation_energy_ev_per_atom": [-3.1, -0.8],
+        "split": ["val", "test"],
+    }
+    assert notes == ["2 compositions with a positive decomposition energy: left out."]
+
+
+@pytest.mark.parametrize("last", ["CuO", "CuO2,0,test\nNaCl", "NaCl"])
+def test_tables_that_do_not_match_are_not_joined(tmp_path, last):
+    decomposition = f"formula,target,split\nNaN,0.7,test\nMgO,-0.9,val\n{last},0,test\n"
+    paths = [write(tmp_path / "Ef.csv", FORMATION), write(tmp_path / "Ed.csv", decomposition)]
+    with pytest.raises(ValueError, match="Expected the same formulas, each once.*Ed.csv, received 4"):
+        read_stable_mp(paths)
