@@ -11,6 +11,7 @@ Reference:
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -29,15 +30,22 @@ LINE_STYLES = ("-", "--", "-.", ":")
 
 def new_axes(title: str = "", size: tuple[float, float] = (6.0, 4.2)) -> tuple[Figure, Axes]:
     """Return a figure of `size` inches and its one set of axes, in the project's style."""
+    figure, (axes,) = new_panels([title], size)
+    return figure, axes
+
+
+def new_panels(titles: Sequence[str], size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `size` inches and axes side by side with the same limits, one for each title."""
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(visible=True, color="#E6E6E6", linewidth=0.7)
-    axes.set_axisbelow(True)
-    if title:
-        axes.set_title(title, fontsize=11)
-    return figure, axes
+    panels = list(figure.subplots(1, len(titles), sharex=True, sharey=True, squeeze=False)[0])
+    for axes, title in zip(panels, titles, strict=True):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(visible=True, color="#E6E6E6", linewidth=0.7)
+        axes.set_axisbelow(True)
+        if title:
+            axes.set_title(title, fontsize=11)
+    return figure, panels
 
 
 def save_png(figure: Figure, path: str | os.PathLike[str]) -> Path:
