@@ -20,6 +20,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from common.outcomes import TaskOutcome, attempt, sentence
+from common.quiet import native_stderr_silenced
 
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -272,7 +273,8 @@ def _serve(connection: Connection, work: bytes) -> None:
     """The life of a worker: say that it is ready (or why not), then answer jobs until the connection ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     try:
-        function, initializer = ForkingPickler.loads(work)
+        with native_stderr_silenced():  # what it imports greets once in every worker
+            function, initializer = ForkingPickler.loads(work)
         if initializer is not None:
             initializer()
     except Exception as error:

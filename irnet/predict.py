@@ -272,7 +272,7 @@ def predict_file(
     if is_table(source):
         if descriptors is not None:
             raise tables.TableError(f"{source} is a table already; a descriptor table is made of structures.")
-        table = _answers_for_table(predictor, source, formula_column)
+        table = answers_for_table(predictor, source, formula_column)
     else:
         records = read_structures(source)
         if descriptors is None:
@@ -295,7 +295,8 @@ def is_table(path: Path) -> bool:
     return path.name.lower().endswith((".csv", ".csv.gz"))
 
 
-def _answers_for_table(predictor: Predictor, source: Path, formula_column: str) -> pd.DataFrame:
+def answers_for_table(predictor: Predictor, source: Path, formula_column: str) -> pd.DataFrame:
+    """The rows of a CSV file with answers: of a descriptor table for a model of structures, else of formulas."""
     if predictor.needs_structure:
         return predictor.predict_descriptors(read_descriptors(source))
     added = [*predictor.columns, "status", "reason"]

@@ -5,12 +5,13 @@ with what each network says of it.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from common import artifacts, backend, metrics
 from common.executor import iterate_tasks, num_usable_cores
@@ -54,7 +55,7 @@ class Trained:
     """What becomes of a ``Job``.
 
     Attributes:
-        job_name, label: Of the job.
+        name, data, label: Of the job; ``data`` is the name of the data set.
         test_rows: ``(n_test,)`` numbers of the test rows.
         predicted: ``(n_test,)`` in the unit of the target.
         elsewhere: ``(m,)`` predictions of other rows, by name.
@@ -64,7 +65,8 @@ class Trained:
         folder: Where the model is, if it was to be kept.
     """
 
-    job_name: str
+    name: str
+    data: str
     label: str
     test_rows: np.ndarray
     predicted: np.ndarray
@@ -96,8 +98,9 @@ def train(job: Job, folder: Path) -> Trained:
         if job.keep_model:
             artifacts.save(folder / "model.keras", done.network.model, done.network.card)
         with atomic_path(answers) as temporary, temporary.open("wb") as file:
-            np.savez(
+            np.savez(  # type: ignore[call-overload]
                 file,
+                allow_pickle=False,
                 test_rows=parts.test_rows,
                 predicted=_outputs(done.network, parts.test.x),
                 numbers=np.array([len(parts.train), done.training.seconds, done.training.best_epoch]),
@@ -108,6 +111,7 @@ def train(job: Job, folder: Path) -> Trained:
         rows_train, seconds, best_epoch = saved["numbers"]
         return Trained(
             job.name,
+            job.data.loaded.name,
             job.label,
             saved["test_rows"],
             saved["predicted"],
@@ -126,7 +130,12 @@ def _outputs(network: Predictor, x: np.ndarray) -> np.ndarray:
 
 
 def train_all(
-    jobs: Sequence[Job], folder: Path, *, num_processes: int | None = None, progress: bool = False
+    jobs: Sequence[Job],
+    folder: Path,
+    *,
+    num_processes: int | None = None,
+    progress: bool = False,
+    report: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Trained], list[str]]:
     """Do jobs side by side, one on each core: small minibatches keep one core busy and not two.
 
@@ -137,6 +146,7 @@ def train_all(
         folder: Each job has a folder of its own below it, named after all that decides its outcome.
         num_processes: Jobs at a time; ``None`` for one on each core.
         progress: Show a bar on a terminal.
+        report: Called with a sentence as each job ends.
 
     Returns:
         What was trained, in the order of the jobs, and a sentence for each job that failed.
@@ -148,11 +158,14 @@ def train_all(
     failures: dict[int, str] = {}
     outcomes = iterate_tasks(_train_task, tasks, num_processes=num_processes, progress=progress, description="networks")
     for outcome in outcomes:
+        job = jobs[outcome.index]
+        name = f"{job.data.loaded.name}, {job.name}, {job.label}"
         if outcome.ok:
             done[outcome.index] = outcome.value
+            report(f"{name}: trained in {outcome.value.seconds:.0f} s")
         else:
-            job = jobs[outcome.index]
-            failures[outcome.index] = f"{job.data.loaded.name}, {job.name}, {job.label}: {outcome.reason}"
+            failures[outcome.index] = f"{name}: {outcome.reason}"
+            report(failures[outcome.index])
     return [done[index] for index in sorted(done)], [failures[index] for index in sorted(failures)]
 
 
@@ -183,8 +196,8 @@ def predictions(data: TargetData, source: Predictor | None, trained: Sequence[Tr
     """
     by_split: dict[str, dict[str, Trained]] = {}
     for one in trained:
-        by_split.setdefault(one.label, {})[one.job_name] = one
-    names = list(dict.fromkeys(one.job_name for one in trained))
+        by_split.setdefault(one.label, {})[one.name] = one
+    names = list(dict.fromkeys(one.name for one in trained))
     tables = []
     for label, networks in by_split.items():
         if set(networks) != set(names):  # one of them failed
@@ -229,8 +242,8 @@ def error_ratio(
     """
     errors = np.abs(table[[first, second]].to_numpy(float) - table[["true"]].to_numpy(float))  # (n, 2)
 
-    def ratio(one: np.ndarray, other: np.ndarray) -> float:
-        return float(one.mean() / other.mean())
+    def ratio(one: ArrayLike, other: ArrayLike) -> float:
+        return float(np.asarray(one).mean() / np.asarray(other).mean())
 
     low, high = metrics.bootstrap_interval(ratio, errors[:, 0], errors[:, 1])
     return ratio(errors[:, 0], errors[:, 1]), low, high

@@ -74,3 +74,47 @@ PAPER_RECIPE = FineTuneConfig(
         optimizer="adam", learning_rate=1e-4, batch_size=32, max_epochs=1000, patience_epochs=200, patience_steps=None
     ),
 )
+
+# Ours: AdamW with warm-up and cosine, no dropout. Rates and lengths were chosen on five-fold validation rows of the
+# leaderboard's 1,381 training rows of SSUB: with 30 epochs of batch 32, rates of 3e-5, 1e-4 and 3e-4 from the shipped
+# ElemNet gave 0.094, 0.088 and 0.080 eV/atom; 5e-4 and 1e-3 with more epochs no less. From scratch the rate is higher
+# and the training longer, for a fair comparison: the same settings would leave it undertrained.
+_SMALL = TrainingConfig(
+    optimizer="adamw",
+    learning_rate=3e-4,
+    schedule="warmup_cosine",
+    warmup_epochs=1.0,
+    gradient_norm_limit=1.0,
+    batch_size=32,
+    max_epochs=30,
+    patience_epochs=None,
+)
+SMALL_RECIPE = FineTuneConfig(recipe="small", dropout_rates=None, training=_SMALL)
+
+# For some ten thousand rows and more.
+FAST_RECIPE = replace(SMALL_RECIPE, recipe="fast").with_training(batch_size=128, max_epochs=15)
+SMALL_ROWS = 5_000
+
+SCRATCH_LEARNING_RATE, SCRATCH_WEIGHT_DECAY, SCRATCH_EPOCHS_RATIO = 5e-4, 0.1, 2
+
+RECIPES = {recipe.recipe: recipe for recipe in (PAPER_RECIPE, FAST_RECIPE, SMALL_RECIPE)}
+
+
+def recipe_for(num_train_rows: int) -> FineTuneConfig:
+    """``fast``, or ``small`` below 5,000 training rows."""
+    return SMALL_RECIPE if num_train_rows < SMALL_ROWS else FAST_RECIPE
+
+
+def from_scratch(config: FineTuneConfig) -> FineTuneConfig:
+    """The same training without the source's weights: all layers move, at a rate that fresh weights need.
+
+    The paper's recipe has one rate for both.
+    """
+    config = replace(config, start="scratch", frozen_up_to=None, freeze_batch_norm=False)
+    if config.recipe == "paper":
+        return config
+    return config.with_training(
+        learning_rate=SCRATCH_LEARNING_RATE,
+        weight_decay=SCRATCH_WEIGHT_DECAY,
+        max_epochs=SCRATCH_EPOCHS_RATIO * config.training.max_epochs,
+    )

@@ -194,4 +194,5 @@ def cut(data: TargetData, split: np.ndarray, config: FineTuneConfig) -> Parts:
         if len(part) == 0:
             raise ValueError(f"{data.loaded.name} leaves no {name} row of {len(data)}. Give more rows.")
     check_targets(data.rows.y[numbers[0]], data.target, f"the training rows of {data.loaded.name}")
-    return Parts(*(data.rows.take(part) for part in numbers), numbers[2], counts)
+    train, validation, test = (data.rows.take(part) for part in numbers)
+    return Parts(train, validation, test, numbers[2], counts)

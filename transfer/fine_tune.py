@@ -11,7 +11,7 @@ import pandas as pd
 from common import artifacts, backend, provenance, splits
 from common.composition import encode
 from common.files import write_csv_atomic
-from common.readers import TARGET
+from common.readers import TARGET, LoadedDataset
 from common.rows import Rows
 from common.training import TrainingResult, fit
 from irnet import outputs
@@ -81,7 +81,7 @@ def fine_tune(
         (np.clip(validation.x, low, high), (y_validation - center) / scale),
         settings,
         folder=folder,
-        identity=f"{dataclasses.replace(config, training=None)} {hash_of(source)}",
+        identity=f"{config} {hash_of(source)}",
         strategy=strategy,
         progress=progress,
     )
@@ -158,8 +158,8 @@ def _card(
             "new_head": config.new_head or bool(config.num_classes),
         }
     else:  # it knows no more than its own rows
-        seen = (encode(train.frame["formula"], source.elements).fractions > 0).any(axis=0)
-        changes["elements"] = [symbol for symbol, is_seen in zip(source.elements, seen, strict=True) if is_seen]
+        fractions = encode(train.frame["formula"], source.elements).fractions  # (n, num_elements)
+        changes["elements"] = np.asarray(source.elements)[(fractions > 0).any(axis=0)].tolist()
     return source.card | changes
 
 
@@ -192,6 +192,7 @@ def run(
     *,
     source: Path | str = ELEMNET,
     target: str = TARGET,
+    loaded: LoadedDataset | None = None,
     progress: bool = True,
 ) -> FineTuneResult:
     """Fine-tune a named network or a file on a data set, and score it once on the test rows.
@@ -204,6 +205,7 @@ def run(
         folder: Keeps checkpoint, learning curve, split, predictions and the finished ``model.keras`` with its card;
             ``None`` keeps nothing.
         source: As in ``transfer.network.load_network``.
+        loaded: The table, where it is at hand already.
         target: Column to predict; another one than the source's needs a new head, which is then set.
         progress: Show a bar, or one line an epoch where there is no terminal.
 
@@ -224,6 +226,7 @@ def run(
         num_classes=config.num_classes,
         unknown_elements=config.unknown_elements,
         seen=seen_by(source),
+        loaded=loaded,
     )
     parts = cut(rows, rows.split, config)
     done = fine_tune(network, parts.train, parts.validation, config, target=target, folder=folder, progress=progress)

@@ -37,6 +37,7 @@ def seen_by(source: Path | str) -> np.ndarray | None:
     """
     card = load_network(source).card
     split_file = path_of(source).parent / "split.json"
+    formulas: list[str] | None = None
     if split_file.is_file():
         ids = splits.load_ids(split_file)
         formulas = [*ids["train"], *ids["validation"]]
