@@ -13,7 +13,7 @@ export MATERIALS_DL_MIRROR ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chapter3 chapter4 weights test lint bench report clean
+.PHONY: help setup chapter3 chapter4 chapter5 leaderboard weights test lint bench report clean
 
 ## help: explain every target
 help:
@@ -38,6 +38,14 @@ chapter3: setup
 ## chapter4: train Plain, SRNet, IRNet and SIPFENN, make their tables and figures in results/chapter4 (cpu: under an hour)
 chapter4: setup
 	$(BIN)/python -m experiments.chapter4 --profile $(PROFILE)
+
+## chapter5: transfer ElemNet from OQMD to JARVIS, Materials Project and experiment; results/chapter5 (cpu: under an hour)
+chapter5: setup
+	$(BIN)/python -m experiments.chapter5 --profile $(PROFILE)
+
+## leaderboard: predict the JARVIS-Leaderboard's split of experimental enthalpies; submission in results/chapter5/leaderboard
+leaderboard: setup
+	$(BIN)/python -m experiments.chapter5 --profile $(PROFILE) leaderboard
 
 ## weights: train the shipped weights anew: ElemNet (about an hour on 2 cores) and IRNet for structures (minutes)
 weights: setup

@@ -110,8 +110,8 @@ def hold_out_chemical_system(
 def row_hashes(fractions: np.ndarray) -> np.ndarray:
     """(n,) uint64 for fractions (n, num_elements), equal for equal compositions, for `split_by_hash` alone.
 
-    Salt 0 lets a few compositions share a hash, and so a side: no harm there, and no row changes sides between versions.
-    To tell compositions apart take `composition_keys`.
+    Salt 0 lets a few compositions share a hash, and so a side: no harm there, and no row changes sides between
+    versions. To tell compositions apart take `composition_keys`.
     """
     return composition_keys(fractions, salt=0)
 

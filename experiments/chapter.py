@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from common import datasets, metrics, report
 from common.artifacts import ArtifactError
@@ -137,6 +138,7 @@ def main(
     description: str,
     entries: Mapping[str, Callable],
     *,
+    on_request: Mapping[str, Callable] = MappingProxyType({}),
     default_data: str | None = None,
     arguments: list[str] | None = None,
 ) -> int:
@@ -146,6 +148,7 @@ def main(
         make_chapter: The chapter's class.
         description: For ``--help``.
         entries: Functions of the chapter by name, one for each table and figure.
+        on_request: Further entries, which are run only when named.
         default_data: Registered data set, or what stands in for it; ``None`` for a chapter whose entries each have
             their own.
         arguments: In place of ``sys.argv``.
@@ -156,7 +159,9 @@ def main(
     number = make_chapter.number
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog=f"python -m experiments.chapter{number}", description=description)
-    parser.add_argument("entries", nargs="*", metavar="ENTRY", help=f"of {', '.join(entries)}; all by default")
+    all_entries = {**entries, **on_request}
+    by_name = f"; only when named: {', '.join(on_request)}" if on_request else ""
+    parser.add_argument("entries", nargs="*", metavar="ENTRY", help=f"of {', '.join(entries)}; all by default{by_name}")
     parser.add_argument("--profile", choices=("smoke", "cpu", "paper"), default="cpu", help="sizes (default: cpu)")
     if default_data is not None:
         parser.add_argument(
@@ -171,9 +176,9 @@ def main(
     )
     parser.add_argument("--runs", type=Path, help=f"checkpoints (default: runs/chapter{number}/PROFILE)")
     given = parser.parse_args(arguments)
-    unknown = [entry for entry in given.entries if entry not in entries]
+    unknown = [entry for entry in given.entries if entry not in all_entries]
     if unknown:
-        parser.error(f"unknown entry {unknown[0]!r}; expected of {', '.join(entries)}")
+        parser.error(f"unknown entry {unknown[0]!r}; expected of {', '.join(all_entries)}")
     data = getattr(given, "data", None)
     chapter = make_chapter(
         Options(
@@ -189,8 +194,8 @@ def main(
     )
     try:
         for entry in given.entries or entries:
-            say(f"{entry}: {entries[entry].__doc__}")
-            entries[entry](chapter)
+            say(f"{entry}: {all_entries[entry].__doc__}")
+            all_entries[entry](chapter)
         say(f"wrote {report.write_report(chapter.results)}")
     except KeyboardInterrupt:
         return _fail("interrupted; the same command goes on from the last checkpoint.")

@@ -13,6 +13,7 @@ from common.results import ResultRow
 from experiments.chapter import mae_row
 from experiments.chapter import main as run_chapter
 from experiments.chapter5_activations import fig_5_9, section_8_2_1, section_8_2_5
+from experiments.chapter5_leaderboard import ssub_leaderboard
 from experiments.chapter5_runs import SOURCE, Chapter5
 from experiments.chapter5_tasks import BUNDLED_SOURCE, EXPERIMENT, JARVIS, MP, SCRATCH, TRANSFER, UNIT
 from experiments.paper_values import paper_value
@@ -290,9 +291,12 @@ ENTRIES = {
 }
 
 
+ON_REQUEST = {"leaderboard": ssub_leaderboard}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line; see ``experiments.chapter.main``."""
-    return run_chapter(Chapter5, __doc__ or "", ENTRIES, arguments=arguments)
+    return run_chapter(Chapter5, __doc__ or "", ENTRIES, on_request=ON_REQUEST, arguments=arguments)
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def labelled_rows(chapter: Chapter5, label: Label) -> tuple[pd.Series, np.ndarra
 
 
 def networks_of(chapter: Chapter5, label: Label) -> dict[str, Predictor]:
-    """The source, scratch and transfer of the first fold of the label's target by the thesis's names, and fresh weights."""
+    """The source, scratch and transfer of the label's target (first fold), by the thesis's names, and fresh weights."""
     found = {chapter.source_name: chapter.source}
     for one in chapter.cross_validated[label.target.short]:
         if one.label.startswith("1 of"):

@@ -233,7 +233,7 @@ class Chapter5(Chapter):
         if self.options.profile == "cpu":
             taken = ", ".join(f"{target.name} {self.profile.folds[target.short]}" for target in self.targets())
             caveats.append(
-                f"Profile cpu: of ten folds these are trained: {taken}; 15 or 30 epochs from the source, twice as many "
+                f"Profile cpu: of ten folds these are trained: {taken}; 12 or 30 epochs from the source, twice as many "
                 "from scratch. Networks are trained side by side, so their seconds are not those of a machine at rest."
             )
         return tuple(caveats)

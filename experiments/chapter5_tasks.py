@@ -102,6 +102,7 @@ class Profile:
         rounds: Draws of each share.
         label_rows: The most rows of figure 5.9; ``None`` for all.
         other_models: Classical models on activations (section 8.2.1).
+        members: Networks of an ensemble on the leaderboard's split.
         num_processes: Networks at a time; ``None`` for one on each core.
     """
 
@@ -115,6 +116,7 @@ class Profile:
     rounds: int
     label_rows: int | None
     other_models: tuple[str, ...]
+    members: int
     num_processes: int | None = None
 
 
@@ -131,6 +133,7 @@ PROFILES = {
         rounds=1,
         label_rows=300,
         other_models=("Ridge",),
+        members=2,
         num_processes=1,
     ),
     "cpu": Profile(
@@ -144,6 +147,7 @@ PROFILES = {
         rounds=1,
         label_rows=12_000,
         other_models=("Ridge", "SVR", "RandomForest"),
+        members=10,
     ),
     "paper": Profile(
         recipe="paper",
@@ -156,5 +160,6 @@ PROFILES = {
         rounds=10,
         label_rows=None,
         other_models=("Ridge", "SVR", "RandomForest"),
+        members=10,
     ),
 }

@@ -23,7 +23,8 @@ class FineTuneConfig:
         new_head: A fresh output layer, for another property; always so where the target has classes.
         num_classes: 0 for regression; 2 or more for the classes 0, 1, ... (section 8.2.5).
         architecture: Key of the authors' grammar that the source has to have; ``None`` takes any.
-        dropout_rates: Share of units dropped by each dropout layer of the source; ``None`` keeps its own.
+        dropout_rates: Share of units dropped by each dropout layer of the source, or by all of them; ``None`` keeps its
+            own.
         protocol: ``"honest"``: validation rows are cut from training, test rows are scored once. ``"paper"``: the test
             rows are also the validation rows, as in the released code; its errors are too low.
         validation_fraction: Share of the training rows cut off for validation.
@@ -45,7 +46,7 @@ class FineTuneConfig:
     new_head: bool = False
     num_classes: int = 0
     architecture: str | None = None
-    dropout_rates: tuple[float, ...] | None = None
+    dropout_rates: tuple[float, ...] | float | None = None
     protocol: str = "honest"
     validation_fraction: float = 0.1
     unknown_elements: str = "error"
@@ -75,7 +76,9 @@ PAPER_RECIPE = FineTuneConfig(
     ),
 )
 
-# Ours: AdamW with warm-up and cosine, no dropout. Rates and lengths were chosen on five-fold validation rows of the
+# Ours: AdamW with warm-up and cosine, no dropout, which shifts what a deep ReLU regression predicts when it is switched
+# off: with the shipped source's rates kept, the test error on stable compounds of the Materials Project was
+# 0.21 eV/atom, nearly all of them too weakly bound. Rates and lengths were chosen on five-fold validation rows of the
 # leaderboard's 1,381 training rows of SSUB: with 30 epochs of batch 32, rates of 3e-5, 1e-4 and 3e-4 from the shipped
 # ElemNet gave 0.094, 0.088 and 0.080 eV/atom; 5e-4 and 1e-3 with more epochs no less. From scratch the rate is higher
 # and the training longer, for a fair comparison: the same settings would leave it undertrained.
@@ -89,10 +92,10 @@ _SMALL = TrainingConfig(
     max_epochs=30,
     patience_epochs=None,
 )
-SMALL_RECIPE = FineTuneConfig(recipe="small", dropout_rates=None, training=_SMALL)
+SMALL_RECIPE = FineTuneConfig(recipe="small", dropout_rates=0.0, training=_SMALL)
 
 # For some ten thousand rows and more.
-FAST_RECIPE = replace(SMALL_RECIPE, recipe="fast").with_training(batch_size=128, max_epochs=15)
+FAST_RECIPE = replace(SMALL_RECIPE, recipe="fast").with_training(batch_size=128, max_epochs=12)
 SMALL_ROWS = 5_000
 
 SCRATCH_LEARNING_RATE, SCRATCH_WEIGHT_DECAY, SCRATCH_EPOCHS_RATIO = 5e-4, 0.1, 2

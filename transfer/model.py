@@ -33,7 +33,10 @@ def start_network(source: keras.Model, config: FineTuneConfig) -> keras.Model:
         check_architecture(source, config.architecture)
     model = _copy(source, config.training.seed)
     if config.dropout_rates is not None:
-        networks.set_dropout_rate(model, config.dropout_rates)
+        rates = config.dropout_rates
+        if isinstance(rates, float):
+            rates = (rates,) * len(networks.dropout_layers(model))
+        networks.set_dropout_rate(model, rates)
     if config.start == "source":
         model.set_weights(source.get_weights())
     if config.new_head or config.num_classes:
