@@ -141,13 +141,22 @@ class Chapter5(Chapter):
 
     # -- networks ----------------------------------------------------------------------------------------------
 
-    def config(self, num_train_rows: int, start: str) -> FineTuneConfig:
-        """The recipe of a training, by its number of rows."""
+    def config(self, num_train_rows: int, start: str, *, as_many_steps_as: int | None = None) -> FineTuneConfig:
+        """The recipe of a training.
+
+        Args:
+            num_train_rows: Decide on the recipe.
+            start: ``SCRATCH`` or ``TRANSFER``.
+            as_many_steps_as: Fewer rows are passed over more often, up to five times, to come to the steps of so many.
+        """
         recipe = RECIPES[self.profile.recipe] if self.profile.recipe else recipe_for(num_train_rows)
         config = replace(recipe, protocol=self.options.protocol).with_training(seed=self.options.seed)
         if start == SCRATCH:
             config = from_scratch(config)
-        return config if self.profile.epochs is None else config.with_training(max_epochs=self.profile.epochs)
+        epochs = config.training.max_epochs if self.profile.epochs is None else self.profile.epochs
+        if as_many_steps_as is not None and config.recipe != "paper":  # which stops by its patience
+            epochs = round(epochs * min(5.0, max(1.0, as_many_steps_as / num_train_rows)))
+        return config.with_training(max_epochs=epochs)
 
     def splits(self, target: Target, num_folds: int = NUM_FOLDS, take: int | None = None) -> dict[str, np.ndarray]:
         """The first folds of a target by label; ``take`` of them, by default as many as the profile has."""
@@ -155,14 +164,14 @@ class Chapter5(Chapter):
         found = folds(len(self.rows(target)), num_folds, self.options.seed, take=take)
         return {f"{number} of {num_folds}": split for number, split in enumerate(found, start=1)}
 
-    def jobs(self, target: Target, splits: dict[str, np.ndarray]) -> list[Job]:
+    def jobs(self, target: Target, splits: dict[str, np.ndarray], *, as_many_steps_as: int | None = None) -> list[Job]:
         """Scratch and transfer on the same splits; networks of the other targets also predict the experiments."""
         data = self.rows(target)
         elsewhere = {} if target is EXPERIMENT else {EXPERIMENT.short: self.rows(EXPERIMENT).rows.x}
         return [
             Job(
                 start,
-                self.config(int((split == "train").sum()), "scratch" if start == SCRATCH else "source"),
+                self.config(int((split == "train").sum()), start, as_many_steps_as=as_many_steps_as),
                 self.source_path,
                 data,
                 split,
