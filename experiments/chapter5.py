@@ -33,26 +33,25 @@ def fig_5_1(chapter: Chapter5) -> None:
     started = time.monotonic()
     names = {BUNDLED_SOURCE: BUNDLED_SOURCE} if chapter.is_bundled else DFT_SETS
     tables = {name: chapter.table(data) for name, data in {EXPERIMENT.name: EXPERIMENT.data, **names}.items()}
-    frames = {name: loaded.frame for name, loaded in tables.items() if loaded is not None}
-    common = on_common_compositions(frames, TARGET)
+    found = {name: loaded for name, loaded in tables.items() if loaded is not None}
+    common = on_common_compositions({name: loaded.frame for name, loaded in found.items()}, TARGET)
     write_csv_atomic(chapter.results / "fig_5_1_energies.csv", common.round(6))
     figures.dft_against_experiment(chapter.results, EXPERIMENT.name)
     true, rows = common[EXPERIMENT.name], []
-    for name in list(frames)[1:]:
-        paper = paper_value("chapter5", "fig_5_1_dft_vs_experiment") if name in DFT_SETS else {}
-        mae = paper["mae"][name] if paper else None
-        rows.append(
-            mae_row(f"{name} against experiment", true, common[name], UNIT, paper=mae, data=frames_name(tables, name))
-        )
+    paper = paper_value("chapter5", "fig_5_1_dft_vs_experiment")
+    for name, loaded in list(found.items())[1:]:
+        title = f"{name} against experiment"
+        mae = paper["mae"].get(name)
+        rows.append(mae_row(title, true, common[name], UNIT, paper=mae, data=loaded.name))
         rows += [
             ResultRow(
-                f"{name} against experiment",
+                title,
                 percentile,
                 metrics.absolute_error_quantile(true, common[name], share),
                 UNIT,
-                paper=paper[percentile][name] if paper else None,
+                paper=paper[percentile].get(name),
                 rows_test=len(common),
-                data=frames_name(tables, name),
+                data=loaded.name,
                 headline=False,
             )
             for percentile, share in PERCENTILES.items()
@@ -68,11 +67,6 @@ def fig_5_1(chapter: Chapter5) -> None:
             "measurement of our own, beside the paper's.",
         ),
     )
-
-
-def frames_name(tables: dict, name: str) -> str:
-    """The data set behind a column."""
-    return tables[name].name
 
 
 def table_5_2(chapter: Chapter5) -> None:
@@ -228,7 +222,7 @@ def fig_5_3(chapter: Chapter5) -> None:
         for (network, share), group in frame.groupby(["network", "share"])
     ]
     caveat = (
-        f"{profile.rounds} draw{'s' if profile.rounds > 1 else ''} of each share, all scored on the first of ten folds; "
+        f"{profile.rounds} draw{'s' if profile.rounds > 1 else ''} of each share, scored on the first of ten folds; "
         "fewer rows are passed over more often, up to five times, for as many steps."
     )
     chapter.finish("fig_5_3", "Figure 5.3: error against the share of training rows", rows, started, (caveat,))

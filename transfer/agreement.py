@@ -5,11 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from common.composition import encode
+from common.elements import ALL_SYMBOLS
 from transfer.seen import UNREADABLE, keys_of
 
 
 def on_common_compositions(frames: Mapping[str, pd.DataFrame], target: str) -> pd.DataFrame:
-    """The values of several tables side by side, for the compositions that all of them have.
+    """The values of several tables side by side, for the compounds that all of them have.
+
+    Pure elements are left out: their formation energies are 0 by definition, in every table.
 
     Args:
         frames: By name: a table with ``formula`` and the target, one row of each composition; where there are several
@@ -25,7 +29,8 @@ def on_common_compositions(frames: Mapping[str, pd.DataFrame], target: str) -> p
     columns = {}
     for name, frame in frames.items():
         keys = keys_of(frame["formula"])
-        usable = (keys != UNREADABLE) & np.isfinite(frame[target].to_numpy(float))
+        is_compound = (encode(frame["formula"], ALL_SYMBOLS).fractions > 0).sum(axis=1) > 1
+        usable = (keys != UNREADABLE) & is_compound & np.isfinite(frame[target].to_numpy(float))
         columns[name] = frame.loc[usable, target].groupby(keys[usable], sort=False).min()
     common = pd.DataFrame(columns).dropna()
     if common.empty:
