@@ -206,7 +206,7 @@ def run(
             ``None`` keeps nothing.
         source: As in ``transfer.network.load_network``.
         loaded: The table, where it is at hand already.
-        target: Column to predict; another one than the source's needs a new head, which is then set.
+        target: Column to predict; another one than the source's gets a new head, as do classes.
         progress: Show a bar, or one line an epoch where there is no terminal.
 
     Raises:
@@ -216,7 +216,7 @@ def run(
     """
     folder = None if folder is None else Path(folder)
     network = load_network(source)
-    if target not in network.targets:
+    if (network.targets, network.num_classes) != ((target,), config.num_classes):
         config = dataclasses.replace(config, new_head=True)
     start_network(network.model, config)  # what does not fit is said before the data are read
     rows = load(
