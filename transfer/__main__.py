@@ -195,7 +195,7 @@ def activations(
     try:
         network = load_network(model)
         if layer is None:
-            raise fail(f"Expected --layer, one of {', '.join(hidden_layers(network.model))}.")
+            raise ValueError(f"Expected --layer, one of {', '.join(hidden_layers(network.model))}.")
         table = tables.read_text_csv(input_file, needs=(column,), reserves=("status", "reason"))
         featurized = featurize(network, table[[column]].rename(columns={column: "formula"}))
         values = read(network.model, featurized.attributes[featurized.ok].astype("float32"), layer)
