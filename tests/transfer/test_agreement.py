@@ -38,6 +38,11 @@ def test_what_cannot_be_read_is_common_to_none():
     assert table.to_numpy().tolist() == [["NaCl", -2.0, -2.1]]
 
 
+def test_elements_agree_by_definition():
+    table = on_common_compositions({"a": frame(Fe=0.0, O2=0.0, FeO=-1.4), "b": frame(O=0.0, Fe2=0.0, OFe=-1.3)}, ENERGY)
+    assert table.to_numpy().tolist() == [["FeO", -1.4, -1.3]]
+
+
 def test_tables_keep_their_own_index_and_columns():
     first = frame(NaCl=-2.0, MgO=-3.0).set_index(pd.Index([7, 7])).assign(split="train")
     before = first.copy()

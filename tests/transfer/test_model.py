@@ -75,7 +75,7 @@ def test_fine_tuning_starts_from_what_the_source_says(source, rows, config):
         theirs = keras.models.clone_model(source)
         theirs.set_weights(source.get_weights())
         networks.set_dropout_rate(theirs, [0.0] * len(networks.dropout_layers(theirs)))
-        quiet = replace(config, dropout_rates=(0.0,) * len(networks.dropout_layers(theirs)))
+        quiet = replace(config, dropout_rates=0.0)
         ours = start_network(source, quiet)
         np.testing.assert_array_equal(ours(rows[0], training=batch_norms), theirs(rows[0], training=batch_norms))
 
@@ -103,7 +103,7 @@ def test_fresh_norms_have_seen_nothing(config):
 
 def test_dropout_is_that_of_the_source_or_of_the_settings(config):
     source = trained_looking("8x1D-8x1D-1")
-    for given, expected in ((None, [0.3, 0.3]), ((0.1, 0.0), [0.1, 0.0])):
+    for given, expected in ((None, [0.3, 0.3]), ((0.1, 0.0), [0.1, 0.0]), (0.2, [0.2, 0.2]), (0.0, [0.0, 0.0])):
         start = start_network(source, replace(config, dropout_rates=given))
         assert [layer.rate for layer in networks.dropout_layers(start)] == expected
     assert [layer.rate for layer in networks.dropout_layers(source)] == [0.3, 0.3]
