@@ -15,6 +15,7 @@ from elemnet import data as elemnet_data
 from elemnet.config import RECIPES as ELEMNET_RECIPES
 from elemnet.config import ElemNetConfig
 from elemnet.config import recipe_for as elemnet_recipe_for
+from elemnet.model import dropout_rates_for
 from elemnet.train import run as train_elemnet
 from experiments.chapter import Chapter, Options, mae_row, say
 from experiments.chapter5_tasks import (
@@ -115,6 +116,9 @@ class Chapter5(Chapter):
             config = replace(elemnet_recipe_for(len(rows.train)), data=data, protocol=self.options.protocol)
             if self.profile.source_epochs is not None:
                 config = config.with_training(max_epochs=self.profile.source_epochs, dropout_free_epochs=0)
+        if (architecture := self.profile.architecture) is not None:
+            rates = dropout_rates_for(architecture, config.dropout_rates)
+            config = replace(config, architecture=architecture, dropout_rates=rates)
         config = config.with_training(seed=self.options.seed)
         say(f"source: ElemNet on {rows.loaded.name}, {len(rows.train):,} training rows")
         folder = self.options.runs / f"source-{rows.loaded.name}"

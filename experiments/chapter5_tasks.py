@@ -102,6 +102,7 @@ class Profile:
         rounds: Draws of each share.
         label_rows: The most rows of figure 5.9; ``None`` for all.
         other_models: Classical models on activations (section 8.2.1).
+        architecture: Of a source trained here; ``None`` for ElemNet's.
         members: Networks of an ensemble on the leaderboard's split.
         num_processes: Networks at a time; ``None`` for one on each core.
     """
@@ -117,6 +118,7 @@ class Profile:
     label_rows: int | None
     other_models: tuple[str, ...]
     members: int
+    architecture: str | None = None
     num_processes: int | None = None
 
 
@@ -134,6 +136,7 @@ PROFILES = {
         label_rows=300,
         other_models=("Ridge",),
         members=2,
+        architecture="128x1D-64x1D-32x1-1",
         num_processes=1,
     ),
     "cpu": Profile(

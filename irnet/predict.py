@@ -66,8 +66,12 @@ class Predictor:
             ``(n, num_outputs)`` in the units of the targets, or class probabilities.
         """
         batches = (x[start : start + ROWS_PER_BATCH] for start in range(0, len(x), ROWS_PER_BATCH))
-        parts = [self._forward(np.clip(batch, self._low, self._high)) for batch in batches]
+        parts = [self._forward(self.clipped(batch)) for batch in batches]
         return np.concatenate(parts) if parts else np.empty((0, self.model.output_shape[-1]), np.float32)
+
+    def clipped(self, x: np.ndarray) -> np.ndarray:
+        """Raw attributes within the range of the training rows, where the card tells it."""
+        return np.clip(x, self._low, self._high)
 
     def predict_formulas(self, formulas: Iterable[object]) -> pd.DataFrame:
         """Answers for formulas, of a model of compositions.
@@ -128,7 +132,7 @@ class Predictor:
         return pd.DataFrame(columns=[*keys, *self.columns, "status", "reason"])
 
     def _answers(self, keys: dict, featurized: Featurized) -> pd.DataFrame:
-        reasons = np.where(featurized.reasons == "", self._unseen_elements(keys["formula"]), featurized.reasons)
+        reasons = np.where(featurized.reasons == "", self.unseen_elements(keys["formula"]), featurized.reasons)
         ok = reasons == ""
         outputs = self.predict_attributes(featurized.attributes[ok].astype(np.float32))  # (n_ok, num_outputs)
         if self.num_classes == 2:
@@ -144,7 +148,7 @@ class Predictor:
             values[column] = answers
         return pd.DataFrame(keys | values | {"status": np.where(ok, "ok", "error"), "reason": reasons})
 
-    def _unseen_elements(self, formulas: Iterable[object]) -> np.ndarray:
+    def unseen_elements(self, formulas: Iterable[object]) -> np.ndarray:
         """(n,) a reason where a formula has an element that no training row had; no formula, no reason."""
         reasons = encode(formulas, self.elements).reasons
         return np.array(["" if reason is None or formula == "" else reason

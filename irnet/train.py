@@ -158,7 +158,7 @@ def _card(
         "input_range": [end.tolist() for end in _input_range(data)],
         "recipe": config.recipe,
         "protocol": config.protocol,
-        "training": dataclasses.asdict(config.training),
+        "training": dataclasses.asdict(outputs.with_loss(config.training, config.num_classes)),
         "training_seconds": round(training.seconds, 1),
         "data": {
             "name": data.loaded.name,

@@ -84,6 +84,8 @@ def fine_tune(
 
     if recipe is not None and recipe not in RECIPES:
         raise fail(f"Expected --recipe {' or '.join(RECIPES)}; received {recipe!r}.")
+    if scratch and freeze_to:
+        raise fail("--scratch has no weights to keep; leave --freeze-to out.")
     chosen = {"learning_rate": learning_rate, "schedule": schedule, "max_epochs": epochs, "batch_size": batch_size}
     try:
         loaded = datasets.load_table(data, targets=(target,), allow_stand_in=False)
@@ -198,7 +200,7 @@ def activations(
             raise ValueError(f"Expected --layer, one of {', '.join(hidden_layers(network.model))}.")
         table = tables.read_text_csv(input_file, needs=(column,), reserves=("status", "reason"))
         featurized = featurize(network, table[[column]].rename(columns={column: "formula"}))
-        values = read(network.model, featurized.attributes[featurized.ok].astype("float32"), layer)
+        values = read(network.model, network.clipped(featurized.attributes[featurized.ok].astype("float32")), layer)
         names = [f"{layer}_{number}" for number in range(1, values.shape[1] + 1)]
         units = pd.DataFrame(values, index=table.index[featurized.ok], columns=names).reindex(table.index)
         status = pd.Series(featurized.ok, index=table.index).map({True: "ok", False: "error"})

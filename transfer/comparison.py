@@ -4,6 +4,7 @@ What every table and picture of chapter 5 rests on is one table of predictions: 
 with what each network says of it.
 """
 
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,11 @@ from numpy.typing import ArrayLike
 
 from common import artifacts, backend, metrics
 from common.executor import iterate_tasks, num_usable_cores
-from common.files import atomic_path, write_csv_atomic
+from common.files import atomic_path
 from irnet.predict import Predictor
 from transfer.config import FineTuneConfig
 from transfer.data import TargetData, cut
-from transfer.fine_tune import fine_tune, hash_of
+from transfer.fine_tune import fine_tune, hash_of, single_answers
 from transfer.network import load_network
 
 SOURCE = "source"
@@ -89,20 +90,22 @@ def train(job: Job, folder: Path) -> Trained:
     Raises:
         ValueError, CollapsedTrainingError, DivergedTrainingError: See ``transfer.fine_tune.fine_tune``.
     """
-    answers = folder / "answers.npz"
-    if not answers.is_file():
+    answers, model = folder / "answers.npz", folder / "model.keras"
+    if not answers.is_file() or (job.keep_model and not model.is_file()):
         source = load_network(job.source)
         parts = cut(job.data, job.split, job.config)
         done = fine_tune(source, parts.train, parts.validation, job.config, target=job.data.target, folder=folder)
-        arrays = {f"elsewhere {name}": _outputs(done.network, x) for name, x in job.elsewhere.items()}
+        arrays = {
+            f"elsewhere {name}": single_answers(done.network.predict_attributes(x)) for name, x in job.elsewhere.items()
+        }
         if job.keep_model:
-            artifacts.save(folder / "model.keras", done.network.model, done.network.card)
+            artifacts.save(model, done.network.model, done.network.card)
         with atomic_path(answers) as temporary, temporary.open("wb") as file:
             np.savez(  # type: ignore[call-overload]
                 file,
                 allow_pickle=False,
                 test_rows=parts.test_rows,
-                predicted=_outputs(done.network, parts.test.x),
+                predicted=single_answers(done.network.predict_attributes(parts.test.x)),
                 numbers=np.array([len(parts.train), done.training.seconds, done.training.best_epoch]),
                 **arrays,
             )
@@ -121,12 +124,6 @@ def train(job: Job, folder: Path) -> Trained:
             int(best_epoch),
             folder,
         )
-
-
-def _outputs(network: Predictor, x: np.ndarray) -> np.ndarray:
-    """``(n,)``: values, probabilities of class 1, or the likeliest of several classes."""
-    predicted = network.predict_attributes(x)
-    return predicted[:, 0] if predicted.shape[1] == 1 else predicted.argmax(axis=1)
 
 
 def train_all(
@@ -174,7 +171,7 @@ def _train_task(task: tuple[Job, Path]) -> Trained:
 
 
 def _folder_name(job: Job) -> str:
-    digest = hashlib.sha256(repr((job.config, job.data.target, sorted(job.elsewhere), job.keep_model)).encode())
+    digest = hashlib.sha256(repr((job.config, job.data.target, sorted(job.elsewhere))).encode())
     digest.update(hash_of(load_network(job.source)).encode())
     for array in (job.data.rows.x, job.data.rows.y, *(job.elsewhere[name] for name in sorted(job.elsewhere))):
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -202,14 +199,15 @@ def predictions(data: TargetData, source: Predictor | None, trained: Sequence[Tr
     for label, networks in by_split.items():
         if set(networks) != set(names):  # one of them failed
             continue
-        rows = networks[names[0]].test_rows
+        # The limits of a training may leave out a test row that those of another keep.
+        rows = functools.reduce(np.intersect1d, [one.test_rows for one in networks.values()])
         table = {
             "split": label,
             "formula": data.rows.frame["formula"].to_numpy()[rows],
             "true": data.rows.y[rows],
             "seen_by_source": pd.NA if data.seen is None else data.seen[rows],
         }
-        table |= {name: networks[name].predicted for name in names}
+        table |= {name: networks[name].predicted[np.isin(networks[name].test_rows, rows)] for name in names}
         if source is not None:
             table[SOURCE] = source.predict_attributes(data.rows.x[rows])[:, 0]
         tables.append(pd.DataFrame(table))
@@ -245,10 +243,5 @@ def error_ratio(
     def ratio(one: ArrayLike, other: ArrayLike) -> float:
         return float(np.asarray(one).mean() / np.asarray(other).mean())
 
-    low, high = metrics.bootstrap_interval(ratio, errors[:, 0], errors[:, 1])
+    low, high = metrics.bootstrap_interval(ratio, errors[:, 0], errors[:, 1], num_resamples=num_resamples)
     return ratio(errors[:, 0], errors[:, 1]), low, high
-
-
-def write_predictions(path: Path, table: pd.DataFrame) -> Path:
-    """Save a table of ``predictions``, numbers to 0.1 meV."""
-    return write_csv_atomic(path, table.round(4))

@@ -8,6 +8,7 @@ import pandas as pd
 
 from common import cleaning, datasets, splits
 from common.composition import encode, parse_formula
+from common.elements import ALL_SYMBOLS
 from common.readers import TARGET, LoadedDataset
 from common.rows import Rows, assign_splits
 from irnet.data import check_classes, clean_rows, is_formation_energy
@@ -98,17 +99,17 @@ def load(
         loaded = datasets.load_table(data, targets=(target,), allow_stand_in=allow_stand_in)
     if target not in loaded.frame:
         raise ValueError(f"Expected a column {target!r} in {loaded.name}; received {', '.join(loaded.frame.columns)}.")
-    frame, counts = clean_rows(loaded.frame, (target,))
-    if frame.empty:
-        raise ValueError(f"{loaded.name} has no row to train on: {len(loaded.frame)} rows read, left out {counts}.")
-    featurized = featurize(source, frame)
-    unknown = ~encode(frame["formula"], source.elements).ok
+    unknown = has_unknown_elements(source, loaded.frame, target)
     if unknown.any() and unknown_elements == "error":
-        raise ValueError(_unknown_elements(source, frame["formula"][unknown], loaded.name))
+        raise ValueError(_unknown_elements(source, loaded.frame["formula"][unknown], loaded.name))
+    frame, counts = clean_rows(loaded.frame[~unknown], (target,))
     counts["element unknown to the source"] = int(unknown.sum())
+    if frame.empty:
+        raise ValueError(f"{loaded.name} has no row to train on: {len(unknown)} rows read, left out {counts}.")
+    featurized = featurize(source, frame)
     has_inputs = featurized.ok & np.isfinite(featurized.attributes).all(axis=1)
-    counts["no attributes"] = int((~unknown & ~has_inputs).sum())
-    kept = np.flatnonzero(~unknown & has_inputs)
+    counts["no attributes"] = int((~has_inputs).sum())
+    kept = np.flatnonzero(has_inputs)
     frame = frame.iloc[kept].reset_index(drop=True)
     y = frame[target].to_numpy(np.float64)
     if num_classes:
@@ -117,6 +118,15 @@ def load(
     rows = Rows(frame, featurized.attributes[kept].astype(np.float32), y)
     seen_rows = None if seen is None else is_seen(frame["formula"], seen)
     return TargetData(rows, frame["split"].to_numpy(object), seen_rows, target, counts, loaded)
+
+
+def has_unknown_elements(source: Predictor, frame: pd.DataFrame, target: str) -> np.ndarray:
+    """``(n,)`` bool: rows that could be trained on but for an element that the source does not know."""
+    fractions = encode(frame["formula"], ALL_SYMBOLS).fractions  # (n, 118), NaN where a formula cannot be read
+    usable = np.isfinite(fractions[:, 0]) & np.isfinite(frame[target].to_numpy(np.float64))
+    if is_formation_energy(target):  # pure elements are left out of these anyway
+        usable &= (fractions > 0).sum(axis=1) > 1
+    return usable & ~encode(frame["formula"], source.elements).ok
 
 
 def _unknown_elements(source: Predictor, formulas: pd.Series, name: str) -> str:
@@ -184,15 +194,17 @@ def cut(data: TargetData, split: np.ndarray, config: FineTuneConfig) -> Parts:
         validation_fraction=config.validation_fraction,
         seed=config.training.seed,
     )
+    is_train, in_part = assigned == "train", np.isin(assigned, splits.SPLIT_NAMES)
     counts: dict[str, int] = {}
-    if is_formation_energy(data.target) and (assigned == "train").any():
-        inside, counts = cleaning.drop_outliers(data.rows.frame, assigned == "train", target=data.target)
-        assigned[~data.rows.frame.index.isin(inside.index)] = "outlier"
+    if is_train.any():
+        check_targets(data.rows.y[is_train], data.target, f"the training rows of {data.loaded.name}")
+    if is_formation_energy(data.target) and not config.num_classes and is_train.any():
+        inside, counts = cleaning.drop_outliers(data.rows.frame[in_part], is_train[in_part], target=data.target)
+        assigned[in_part & ~data.rows.frame.index.isin(inside.index)] = "outlier"
     names = ("train", "test" if config.protocol == "paper" else "val", "test")
     numbers = [np.flatnonzero(assigned == name) for name in names]
     for name, part in zip(("training", "validation", "test"), numbers, strict=True):
         if len(part) == 0:
             raise ValueError(f"{data.loaded.name} leaves no {name} row of {len(data)}. Give more rows.")
-    check_targets(data.rows.y[numbers[0]], data.target, f"the training rows of {data.loaded.name}")
     train, validation, test = (data.rows.take(part) for part in numbers)
     return Parts(train, validation, test, numbers[2], counts)

@@ -5,10 +5,11 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 
-from common import artifacts, backend, provenance, splits
+from common import artifacts, backend, networks, provenance, splits
 from common.composition import encode
 from common.files import write_csv_atomic
 from common.readers import TARGET, LoadedDataset
@@ -81,14 +82,15 @@ def fine_tune(
         (np.clip(validation.x, low, high), (y_validation - center) / scale),
         settings,
         folder=folder,
-        identity=f"{config} {hash_of(source)}",
+        identity=f"{config.with_training(checkpoint_seconds=0.0)} {hash_of(source)}",
         strategy=strategy,
         progress=progress,
     )
     if config.new_head and not config.num_classes:
         fold_target_scaling(model, center, scale)
         training = outputs.in_units(training, scale, settings.loss)
-    card = _card(source, config, training, target or source.targets[0], train, made_with)
+    config = dataclasses.replace(config, training=settings)
+    card = _card(source, model, config, training, target or source.targets[0], train, made_with)
     if "input_range" in source.card:
         card["input_range"] = [low.tolist(), high.tolist()]
     return Continued(Predictor(model, card), training)
@@ -122,6 +124,7 @@ def _input_range(source: Predictor, x: np.ndarray, config: FineTuneConfig) -> tu
 
 def _card(
     source: Predictor,
+    model: keras.Model,
     config: FineTuneConfig,
     training: TrainingResult,
     target: str,
@@ -132,6 +135,7 @@ def _card(
     curve = training.history[["epoch", "train_loss", "validation_mae"]].round(5)
     changes = {
         "name": f"{name}, fine-tuned" if config.start == "source" else f"{name}, from scratch",
+        "dropout_rates": [layer.rate for layer in networks.dropout_layers(model)],
         "input_elements": list(source.input_elements),
         "elements": list(source.elements),
         "target": target,
@@ -160,7 +164,8 @@ def _card(
     else:  # it knows no more than its own rows
         fractions = encode(train.frame["formula"], source.elements).fractions  # (n, num_elements)
         changes["elements"] = np.asarray(source.elements)[(fractions > 0).any(axis=0)].tolist()
-    return source.card | changes
+    before = {key: value for key, value in source.card.items() if key not in ("fine_tuned_from", "fine_tuned")}
+    return before | changes
 
 
 @dataclass(frozen=True)
@@ -216,6 +221,8 @@ def run(
     """
     folder = None if folder is None else Path(folder)
     network = load_network(source)
+    if folder is not None and (folder / "model.keras").resolve() == path_of(source).resolve():
+        raise ValueError(f"Expected a folder other than that of the source; {folder} would lose its model.keras.")
     if (network.targets, network.num_classes) != ((target,), config.num_classes):
         config = dataclasses.replace(config, new_head=True)
     start_network(network.model, config)  # what does not fit is said before the data are read
@@ -240,8 +247,8 @@ def run(
         {
             "formula": parts.test.frame["formula"].to_numpy(),
             "true": parts.test.y,
-            "predicted": predicted[:, 0] if predicted.shape[1] == 1 else predicted.argmax(axis=1),
-            "source": np.nan if config.new_head else network.predict_attributes(parts.test.x)[:, 0],
+            "predicted": single_answers(predicted),
+            "source": _answers_of_source(network, parts.test.x, target, config.num_classes),
             "seen_by_source": pd.NA if seen is None else seen,
         }
     )
@@ -264,3 +271,16 @@ def run(
         write_csv_atomic(folder / "test_predictions.csv", predictions)
         artifacts.save(folder / "model.keras", done.network.model, card)
     return FineTuneResult(done.network, done.training, rows, predictions, report)
+
+
+def single_answers(values: np.ndarray) -> np.ndarray:
+    """``(n,)`` of ``(n, num_outputs)``: values, probabilities of class 1, or the likeliest of several classes."""
+    return values[:, 0] if values.shape[1] == 1 else values.argmax(axis=1)
+
+
+def _answers_of_source(source: Predictor, x: np.ndarray, target: str, num_classes: int) -> np.ndarray | float:
+    """What the source says of the target as it came; NaN where that is another property."""
+    if target not in source.targets or source.num_classes != num_classes:
+        return np.nan
+    answers = source.predict_attributes(x)
+    return single_answers(answers) if num_classes else answers[:, source.targets.index(target)]

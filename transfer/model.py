@@ -6,11 +6,14 @@ import keras
 
 from common import networks
 from common.networks import ArchitectureError
+from irnet import sipfenn
+from irnet.config import SIPFENN_VARIANTS
 from irnet.model import architecture_key
 from transfer.config import FineTuneConfig
 from transfer.layers import resolve_layer
 
-HEAD = "output"  # common.networks names the last dense layer so
+HEAD = "output"  # common.networks names the last dense layer so, and what makes probabilities of it
+OUTPUTS = (HEAD, "probability")
 
 
 def start_network(source: keras.Model, config: FineTuneConfig) -> keras.Model:
@@ -34,7 +37,7 @@ def start_network(source: keras.Model, config: FineTuneConfig) -> keras.Model:
     model = _copy(source, config.training.seed)
     if config.dropout_rates is not None:
         rates = config.dropout_rates
-        if isinstance(rates, float):
+        if isinstance(rates, (int, float)):
             rates = (rates,) * len(networks.dropout_layers(model))
         networks.set_dropout_rate(model, rates)
     if config.start == "source":
@@ -46,7 +49,7 @@ def start_network(source: keras.Model, config: FineTuneConfig) -> keras.Model:
 
 
 def check_architecture(source: keras.Model, architecture: str) -> None:
-    """Raise unless the dense layers of a network are those of an architecture, the head's width aside.
+    """Raise unless the layers of a network are those of an architecture, dropout and the head's width aside.
 
     Args:
         source: A network of ``common.networks``.
@@ -55,11 +58,11 @@ def check_architecture(source: keras.Model, architecture: str) -> None:
     Raises:
         ArchitectureError: Naming the first layer that differs, with both shapes.
     """
-    # Groups with dropout have the same weights as groups without.
-    key = architecture_key(architecture).replace("D", "")
-    expected = _kernels(networks.build(key, source.input_shape[-1]))
-    received = _kernels(source)
-    for wanted, found in itertools.zip_longest(expected[:-1], received[:-1]):
+    if architecture in SIPFENN_VARIANTS:
+        model = sipfenn.build(architecture, source.input_shape[-1])
+    else:  # groups with dropout have the same weights as groups without
+        model = networks.build(architecture_key(architecture).replace("D", ""), source.input_shape[-1])
+    for wanted, found in itertools.zip_longest(_places(model), _places(source)):
         if wanted != found:
             raise ArchitectureError(
                 f"The source is not {architecture}: expected {_described(wanted)}, received {_described(found)}. "
@@ -67,12 +70,19 @@ def check_architecture(source: keras.Model, architecture: str) -> None:
             )
 
 
-def _kernels(model: keras.Model) -> list[tuple[str, tuple[int, ...]]]:
-    return [(layer.name, tuple(layer.kernel.shape)) for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+def _places(model: keras.Model) -> list[tuple[str, tuple[int, ...]]]:
+    """Name and widths of what makes an architecture, up to the head: dense layers, norms, shortcuts."""
+    places = []
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dense) and layer.name not in OUTPUTS:
+            places.append((layer.name, tuple(layer.kernel.shape)))
+        elif isinstance(layer, (keras.layers.BatchNormalization, keras.layers.Add)):
+            places.append((layer.name, (layer.output.shape[-1],)))
+    return places
 
 
-def _described(kernel: tuple[str, tuple[int, ...]] | None) -> str:
-    return "no further layer" if kernel is None else f"layer {kernel[0]} of {kernel[1][0]} to {kernel[1][1]} units"
+def _described(place: tuple[str, tuple[int, ...]] | None) -> str:
+    return "no further layer" if place is None else f"layer {place[0]} of {' to '.join(map(str, place[1]))} units"
 
 
 def _copy(source: keras.Model, seed: int) -> keras.Model:
@@ -80,7 +90,9 @@ def _copy(source: keras.Model, seed: int) -> keras.Model:
     seeds = networks.layer_seeds(seed)
 
     def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
-        config = layer.get_config()
+        config = layer.get_config() | {"trainable": True}  # whatever the source was frozen for
+        if layer.name not in OUTPUTS:
+            config.pop("dtype", None)  # the precision of this training
         if isinstance(layer, keras.layers.Dense):
             config["kernel_initializer"]["config"]["seed"] = next(seeds)
         if isinstance(layer, keras.layers.Dropout):

@@ -3,6 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from common import artifacts
@@ -72,12 +73,15 @@ def featurize(network: Predictor, frame: pd.DataFrame) -> Featurized:
         frame: n rows with ``formula``; for a network of structures also ``species``, ``lattice`` and ``frac``.
 
     Returns:
-        ``(n, num_inputs)``, NaN rows with a reason where a row has none.
+        ``(n, num_inputs)``, with a reason where a row has none, or an element that the network does not know.
 
     Raises:
         ValueError: If structures are needed and the table has none.
     """
     if network.needs_structure:
         check_has_structures(frame, network.inputs, "the table")
-        return irnet_inputs.of_structures(network.inputs, structures(frame), network.input_elements)
-    return irnet_inputs.of_formulas(network.inputs, frame["formula"], network.input_elements)
+        featurized = irnet_inputs.of_structures(network.inputs, structures(frame), network.input_elements)
+    else:
+        featurized = irnet_inputs.of_formulas(network.inputs, frame["formula"], network.input_elements)
+    reasons = np.where(featurized.ok, network.unseen_elements(frame["formula"]), featurized.reasons)
+    return Featurized(featurized.attributes, reasons)

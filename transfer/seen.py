@@ -35,9 +35,17 @@ def seen_by(source: Path | str) -> np.ndarray | None:
     Raises:
         ArtifactError: See ``load_network``.
     """
-    card = load_network(source).card
-    split_file = path_of(source).parent / "split.json"
+    return _seen_by(path_of(source), frozenset())
+
+
+def _seen_by(path: Path, followed: frozenset[Path]) -> np.ndarray | None:
+    if path in followed:  # a path that leads back tells nothing
+        return None
+    card = load_network(path).card
+    split_file = path.parent / "split.json"
     formulas: list[str] | None = None
+    if "fine_tuned" in card:  # by irnet, which keeps no rows; a split beside it is that of its source
+        return None
     if split_file.is_file():
         ids = splits.load_ids(split_file)
         formulas = [*ids["train"], *ids["validation"]]
@@ -51,7 +59,7 @@ def seen_by(source: Path | str) -> np.ndarray | None:
     if "fine_tuned_from" not in card:
         return np.unique(keys)
     before = Path(card["fine_tuned_from"]["path"])
-    earlier = seen_by(before) if before.is_file() else None
+    earlier = _seen_by(before, followed | {path}) if before.is_file() else None
     return None if earlier is None else np.union1d(keys, earlier)
 
 

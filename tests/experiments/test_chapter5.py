@@ -1,15 +1,13 @@
 """Chapter 5 from end to end on the bundled samples: the same code path as the real run, at its smallest size."""
 
 import re
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from common import results
-from elemnet.config import ElemNetConfig, recipe_for
-from experiments import chapter5, chapter5_runs
+from experiments import chapter5
 from experiments.chapter import Options
 from experiments.chapter5_runs import Chapter5
 from experiments.chapter5_tasks import EXPERIMENT, LABELS, NEW_PROPERTIES, PROFILES, TARGETS
@@ -26,16 +24,10 @@ PICTURES = {
 }
 
 
-def small_recipe_for(num_train_rows: int) -> ElemNetConfig:
-    """Five layers in place of ElemNet's seventeen: compiling a dozen trainings of those takes a minute."""
-    return replace(recipe_for(num_train_rows), architecture="128x1D-64x1D-32x1D-32x1D-1")
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     root = tmp_path_factory.mktemp("chapter5")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chapter5_runs, "elemnet_recipe_for", small_recipe_for)
         patch.delenv("MATERIALS_DL_MIRROR", raising=False)
         patch.setenv("MATERIALS_DL_CACHE", str(root / "cache"))
         patch.setenv("MATERIALS_DL_OFFLINE", "1")
@@ -143,7 +135,6 @@ def test_a_new_head_answers_in_units(finished, rows):
 
 
 def test_a_finished_chapter_is_read_again(finished, capsys, monkeypatch):
-    monkeypatch.setattr(chapter5_runs, "elemnet_recipe_for", small_recipe_for)
     monkeypatch.setattr("transfer.comparison.fine_tune", None)  # whatever would be trained fails
     before = (finished / "table_5_3.csv").read_text()
     runs = finished.parent / "runs"

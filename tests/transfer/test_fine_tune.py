@@ -187,15 +187,11 @@ def test_a_folder_of_another_run_is_refused_and_stays_as_it_was(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-@pytest.mark.xfail(
-    strict=True, raises=CheckpointMismatchError, reason="it is part of the identity, by the config's repr"
-)
 def test_how_often_checkpoints_are_made_may_change(finished, csv, quick, elemnet_source):
     _, folder = finished
     run(quick.with_training(checkpoint_seconds=1.0), csv, folder, source=elemnet_source, progress=False)
 
 
-@pytest.mark.xfail(strict=True, reason="an exported model has no checkpoint beside it that would refuse another run")
 def test_a_model_does_not_write_over_its_source(seen_formulas, save_elemnet, csv, quick):
     source = save_elemnet(split=seen_formulas)
     before = {path.name: path.read_bytes() for path in Path(source).parent.iterdir()}
@@ -229,7 +225,6 @@ def test_from_scratch_the_source_gives_its_architecture_alone(csv, quick, elemne
     assert len(known) == 60 and is_seen(result.predictions["formula"], known).sum() == 0
 
 
-@pytest.mark.xfail(strict=True, reason="the card from scratch takes that of the source with it, and writes into it")
 def test_a_network_from_scratch_does_not_come_from_the_source_of_its_source(finished, csv, quick, tmp_path):
     _, folder = finished
     path = shutil.copytree(folder, tmp_path / "source") / "model.keras"
@@ -263,7 +258,6 @@ def test_what_an_unknown_source_has_seen_is_not_reported(csv, quick, save_elemne
     assert (read(tmp_path)["seen_by_source"] == "").all()
 
 
-@pytest.mark.xfail(strict=True, reason="the card keeps the rates of the source")
 def test_the_card_names_the_dropout_that_was_used(csv, quick, save_elemnet):
     source = save_elemnet(dropout_rates=[0.2])
     config = replace(quick, dropout_rates=(0.05,)).with_training(max_epochs=1)
@@ -321,7 +315,6 @@ def test_classes_are_told_apart(target, num_classes, csv, quick, elemnet_source,
     assert "validation_loss" in result.training.history
 
 
-@pytest.mark.xfail(strict=True, reason="of three and more classes the column `source` is the probability of class 0")
 def test_a_classifier_is_continued_on_its_own_classes(csv, quick, save_elemnet):
     source = save_elemnet("8x1-3", inputs="EF", input_elements=ELEMENTS, targets=["phase"], num_classes=3)
     config = replace(quick, num_classes=3).with_training(max_epochs=1)
@@ -330,7 +323,6 @@ def test_a_classifier_is_continued_on_its_own_classes(csv, quick, save_elemnet):
     assert table["source"].tolist() == said.tolist()
 
 
-@pytest.mark.xfail(strict=True, reason="a fresh head is taken for another property")
 def test_the_source_also_stands_beside_a_fresh_head_of_its_own_property(csv, quick, elemnet_source):
     config = replace(quick, new_head=True).with_training(max_epochs=1)
     table = run(config, csv, source=elemnet_source, progress=False).predictions

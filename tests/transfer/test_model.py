@@ -185,7 +185,6 @@ def test_something_has_to_be_left_to_train(config):
     assert len(model.trainable_variables) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="the copy takes the trainable flags of the source's layers with it")
 def test_what_was_frozen_in_the_source_moves_unless_it_is_frozen_again(rows, config):
     once = start_network(trained_looking("16x1-8x1-1"), replace(config, frozen_up_to="stack1_block1_dense"))
     for start in ("source", "scratch"):
@@ -272,13 +271,11 @@ def test_a_key_that_cannot_be_read_is_named(config):
 
 
 @pytest.mark.parametrize("key", ["16BAx2-8BAx1-1", "16Bx2-8x1-1", "16x2R-8x1-1"])
-@pytest.mark.xfail(strict=True, reason="only kernels are compared: plain_17 passes for ElemNet, which has no norms")
 def test_norms_and_shortcuts_belong_to_an_architecture(key):
     with pytest.raises(networks.ArchitectureError, match=f"The source is not {key}"):
         check_architecture(networks.build("16x2D-8x1-1", 16, dropout_rates=(0.2,)), key)
 
 
-@pytest.mark.xfail(strict=True, reason="the names of SIPFENN's networks are read as keys of the grammar")
 def test_networks_of_sipfenn_go_by_name(monkeypatch):
     monkeypatch.setitem(sipfenn.LAYERS, "sipfenn_nn24", (sipfenn.Layer(8, "softsign", dropout=True),))
     source = sipfenn.build("sipfenn_nn24", 6)

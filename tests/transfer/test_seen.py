@@ -96,13 +96,11 @@ def test_what_is_not_known_is_not_guessed(save_elemnet):
     assert len(known) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the split beside a model that `irnet fine-tune` exported is that of its source")
 def test_rows_that_irnet_continued_on_are_not_forgotten(save_elemnet):
     split = {"train": ["NaCl"], "validation": ["MgO"], "test": []}
     assert seen_by(save_elemnet(split=split, fine_tuned={"from": "ElemNet", "rows": 12})) is None
 
 
-@pytest.mark.xfail(strict=True, raises=RecursionError, reason="a path that leads back is followed for ever")
 def test_a_model_said_to_come_from_itself_is_not_asked_for_ever(save_elemnet):
     source = save_elemnet(split={"train": ["NaCl"], "validation": [], "test": []})
     card = json.loads(Path(source).with_suffix(".json").read_text())
