@@ -138,12 +138,14 @@ def labelled_rows(chapter: Chapter5, label: Label) -> tuple[pd.Series, np.ndarra
 
 
 def networks_of(chapter: Chapter5, label: Label) -> dict[str, Predictor]:
-    """The source, scratch and transfer of the label's target (first fold), by the thesis's names, and fresh weights."""
+    """The source; scratch and transfer of the label's target and of experiment (first fold), by the thesis's names; and
+    fresh weights."""
     found = {chapter.source_name: chapter.source}
-    for one in chapter.cross_validated[label.target.short]:
-        if one.label.startswith("1 of"):
-            kind = "SC" if one.name == SCRATCH else "TL"
-            found[f"{label.target.prefix}-{kind}"] = load_network(one.folder / "model.keras")
+    for target in dict.fromkeys((label.target, EXPERIMENT)):
+        for one in chapter.cross_validated[target.short]:
+            if one.label.startswith("1 of"):
+                kind = "SC" if one.name == SCRATCH else "TL"
+                found[f"{target.prefix}-{kind}"] = load_network(one.folder / "model.keras")
     fresh = from_scratch(chapter.config(len(chapter.rows(label.target)), TRANSFER))
     found[UNTRAINED] = Predictor(start_network(chapter.source.model, fresh), chapter.source.card)
     return found
@@ -171,23 +173,26 @@ def _separate(task: tuple[np.ndarray, np.ndarray, int]) -> Separation:
 
 def difference_rows(label: Label, found: dict[str, Separation]) -> list[ResultRow]:
     """How far transfer is ahead of scratch, on the same test rows."""
-    scratch, transfer = f"{label.target.prefix}-SC", f"{label.target.prefix}-TL"
-    if not {scratch, transfer} <= set(found):
-        return []
-    ahead, low, high = auc_difference(found[transfer], found[scratch])
-    return [
-        ResultRow(
-            f"{label.name}: {transfer} ahead of {scratch}",
-            "difference of ROC AUC, paired",
-            ahead,
-            "",
-            interval_low=low,
-            interval_high=high,
-            rows_test=found[transfer].num_test,
-            data=label.data,
-            headline=label is MAGNETIC,
+    rows = []
+    for target in dict.fromkeys((label.target, EXPERIMENT)):
+        scratch, transfer = f"{target.prefix}-SC", f"{target.prefix}-TL"
+        if not {scratch, transfer} <= set(found):
+            continue
+        ahead, low, high = auc_difference(found[transfer], found[scratch])
+        rows.append(
+            ResultRow(
+                f"{label.name}: {transfer} ahead of {scratch}",
+                "difference of ROC AUC, paired",
+                ahead,
+                "",
+                interval_low=low,
+                interval_high=high,
+                rows_test=found[transfer].num_test,
+                data=label.data,
+                headline=label is MAGNETIC and target is label.target,
+            )
         )
-    ]
+    return rows
 
 
 def section_8_2_1(chapter: Chapter5) -> None:

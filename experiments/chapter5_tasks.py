@@ -148,7 +148,7 @@ PROFILES = {
         max_rows=None,
         fractions=_TENTHS,
         rounds=1,
-        label_rows=12_000,
+        label_rows=25_000,
         other_models=("Ridge", "SVR", "RandomForest"),
         members=10,
     ),
