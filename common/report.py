@@ -26,7 +26,7 @@ _NONE = "–"
 def write_report(folder: str | os.PathLike[str]) -> Path:
     """Write `report.md` in `folder` from the results and pictures that lie there.
 
-    The pictures of a result are `<id>.png` and `<id>.<what>.png`.
+    The pictures of a result are `<id>.png` and `<id>.<what>.png`; all others stand at the end.
 
     Returns:
         The path of the report.
@@ -131,7 +131,12 @@ def _report(folder: Path) -> str:
     number = re.fullmatch(r"chapter(\d+)", folder.name)
     heading = f"Chapter {number[1]}" if number else folder.name
     intro = f"Made by `{RENEW_COMMAND}` from the JSON files beside it; do not edit."
-    return "\n\n".join([f"# {heading}: results", intro, *(_section(result, folder) for result in results)]) + "\n"
+    sections = [_section(result, folder) for result in results]
+    shown = {name for result in results for name in _pictures(folder, result.id)}
+    others = sorted({path.name for path in folder.glob("*.png")} - shown, key=natural_key)
+    if others:  # of a figure that has no table of its own
+        sections.append("\n\n".join(["## Further pictures", *(f"![{name}]({name})" for name in others)]))
+    return "\n\n".join([f"# {heading}: results", intro, *sections]) + "\n"
 
 
 def _section(result: Result, folder: Path) -> str:

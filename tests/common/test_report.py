@@ -104,7 +104,7 @@ def test_report_has_figures_facts_caveats_and_pictures(project):
         "![Table 3.2: errors](table_3_2.parity.png)",
     ):
         assert expected in text
-    assert "table_3_2_other.png" not in text
+    assert text.endswith("## Further pictures\n\n![table_3_2_other.png](table_3_2_other.png)\n")
     assert "Smoke" not in text
 
 
