@@ -38,6 +38,7 @@ from transfer.layers import hidden_layers
 from transfer.model import start_network
 from transfer.network import load_network
 from transfer.representation import Separation, activations, auc_difference, principal_components, separate
+from transfer.seen import keys_of
 
 INPUTS, UNTRAINED = "element fractions", "random weights"
 PAPER_FIGURES = {"JARVIS-SC": "auc_scratch", "JARVIS-TL": "auc_transfer"}
@@ -104,6 +105,9 @@ def fig_5_9(chapter: Chapter5) -> None:
                 )
             )
         rows += difference_rows(label, found)
+    if not rows:
+        say("figure 5.9 is left out: none of its data sets can be had")
+        return
     write_csv_atomic(chapter.results / "fig_5_9_components.csv.gz", pd.concat(scatter))
     write_csv_atomic(chapter.results / "fig_5_9_roc.csv", pd.concat(curves))
     figures.activation_pictures(chapter.results)
@@ -125,11 +129,9 @@ def labelled_rows(chapter: Chapter5, label: Label) -> tuple[pd.Series, np.ndarra
     loaded = chapter.table(label.data)
     assert loaded is not None
     frame = loaded.frame
-    encoded = encode(frame["formula"], chapter.source.elements)
     values = frame[label.column].to_numpy(float)
-    usable = encoded.ok & np.isfinite(values)
-    usable &= ~pd.Series([row.tobytes() for row in encoded.fractions]).duplicated().to_numpy()
-    numbers = np.flatnonzero(usable)
+    known = np.flatnonzero(encode(frame["formula"], chapter.source.elements).ok & np.isfinite(values))
+    numbers = known[~pd.Series(keys_of(frame["formula"].iloc[known])).duplicated().to_numpy()]
     if chapter.profile.label_rows is not None:
         numbers = np.random.default_rng(chapter.options.seed).permutation(numbers)[: chapter.profile.label_rows]
     values = values[numbers]

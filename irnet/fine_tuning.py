@@ -7,7 +7,6 @@ Reference:
     doi:10.1016/j.commatsci.2022.111254
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,7 +79,7 @@ def fine_tune(
         validation or (x, y),
         settings,
         folder=folder,
-        identity="" if folder is None else _hash_of_weights(predictor.model),
+        identity="" if folder is None else predictor.weights_hash(),
         progress=progress,
     )
     card = predictor.card
@@ -98,13 +97,6 @@ def fine_tune(
         low, high = np.asarray(card["input_range"])
         changes["input_range"] = [np.minimum(low, np.min(x, 0)).tolist(), np.maximum(high, np.max(x, 0)).tolist()]
     return Predictor(model, card | changes)
-
-
-def _hash_of_weights(model: keras.Model) -> str:
-    digest = hashlib.sha256()
-    for weights in model.get_weights():
-        digest.update(weights.tobytes())
-    return digest.hexdigest()
 
 
 def _continued(card: dict, num_rows: int, ratio: float, epochs: int, seed: int, has_validation: bool) -> TrainingConfig:

@@ -1,5 +1,6 @@
 """Answers of a trained network of chapter 4: one for each formula or structure, in order, with a status."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -40,6 +41,13 @@ class Predictor:
         low, high = card.get("input_range", (-np.inf, np.inf))
         self._low, self._high = np.asarray(low, np.float32), np.asarray(high, np.float32)
         self._forward = backend.make_predictor(model)
+
+    def weights_hash(self) -> str:
+        """A hash of the weights."""
+        digest = hashlib.sha256()
+        for weights in self.model.get_weights():
+            digest.update(weights.tobytes())
+        return digest.hexdigest()
 
     @property
     def needs_structure(self) -> bool:

@@ -20,7 +20,7 @@ from common.files import atomic_path
 from irnet.predict import Predictor
 from transfer.config import FineTuneConfig
 from transfer.data import TargetData, cut
-from transfer.fine_tune import fine_tune, hash_of, single_answers
+from transfer.fine_tune import fine_tune, single_answers
 from transfer.network import load_network
 
 SOURCE = "source"
@@ -59,7 +59,7 @@ class Trained:
         name, data, label: Of the job; ``data`` is the name of the data set.
         test_rows: ``(n_test,)`` numbers of the test rows.
         predicted: ``(n_test,)`` in the unit of the target.
-        elsewhere: ``(m,)`` predictions of other rows, by name.
+        elsewhere: ``(m,)`` predictions of other rows, by name, in the unit of the target.
         rows_train: Number of training rows.
         seconds: Of training.
         best_epoch: Epoch of the weights.
@@ -134,22 +134,19 @@ def train_all(
     progress: bool = False,
     report: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Trained], list[str]]:
-    """Do jobs side by side, one on each core: small minibatches keep one core busy and not two.
-
-    On a GPU one network is trained at a time.
+    """Do jobs side by side; what goes wrong with one costs that one only.
 
     Args:
         jobs: What to train.
         folder: Each job has a folder of its own below it, named after all that decides its outcome.
-        num_processes: Jobs at a time; ``None`` for one on each core.
+        num_processes: Jobs at a time; ``None`` for ``networks_at_a_time``.
         progress: Show a bar on a terminal.
         report: Called with a sentence as each job ends.
 
     Returns:
         What was trained, in the order of the jobs, and a sentence for each job that failed.
     """
-    if num_processes is None:
-        num_processes = num_usable_cores() if backend.start_devices() == "the CPU" else 1
+    num_processes = networks_at_a_time() if num_processes is None else num_processes
     tasks = [(job, folder / _folder_name(job)) for job in jobs]
     done: dict[int, Trained] = {}
     failures: dict[int, str] = {}
@@ -166,13 +163,18 @@ def train_all(
     return [done[index] for index in sorted(done)], [failures[index] for index in sorted(failures)]
 
 
+def networks_at_a_time() -> int:
+    """One on each core, where small minibatches keep one core busy and not two; one on a GPU."""
+    return num_usable_cores() if backend.start_devices() == "the CPU" else 1
+
+
 def _train_task(task: tuple[Job, Path]) -> Trained:
     return train(*task)
 
 
 def _folder_name(job: Job) -> str:
     digest = hashlib.sha256(repr((job.config, job.data.target, sorted(job.elsewhere))).encode())
-    digest.update(hash_of(load_network(job.source)).encode())
+    digest.update(load_network(job.source).weights_hash().encode())
     for array in (job.data.rows.x, job.data.rows.y, *(job.elsewhere[name] for name in sorted(job.elsewhere))):
         digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(" ".join(job.split).encode())
@@ -189,7 +191,10 @@ def predictions(data: TargetData, source: Predictor | None, trained: Sequence[Tr
 
     Returns:
         Columns ``split``, ``formula``, ``true``, ``seen_by_source`` (missing where not known), one for each name of
-        the networks, and ``source``; ordered by split and row.
+        the networks, and ``source``; ordered by split and row; in the unit of the target.
+
+    Raises:
+        ValueError: If no split has all networks.
     """
     by_split: dict[str, dict[str, Trained]] = {}
     for one in trained:
@@ -234,6 +239,11 @@ def error_ratio(
     table: pd.DataFrame, first: str, second: str, *, num_resamples: int = 1000
 ) -> tuple[float, float, float]:
     """How the error of one network compares with another's on the same rows: the ratio of their MAE.
+
+    Args:
+        table: As ``predictions`` makes it.
+        first, second: Columns of networks.
+        num_resamples: Of the bootstrap.
 
     Returns:
         The ratio, and the ends of its 95 % bootstrap interval over rows.

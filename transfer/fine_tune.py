@@ -1,7 +1,6 @@
 """Fine-tuning: a trained network continued on a target, its own data and learning rate; or, beside it, from scratch."""
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +81,7 @@ def fine_tune(
         (np.clip(validation.x, low, high), (y_validation - center) / scale),
         settings,
         folder=folder,
-        identity=f"{config.with_training(checkpoint_seconds=0.0)} {hash_of(source)}",
+        identity=f"{config.with_training(checkpoint_seconds=0.0)} {source.weights_hash()}",
         strategy=strategy,
         progress=progress,
     )
@@ -96,18 +95,12 @@ def fine_tune(
     return Continued(Predictor(model, card), training)
 
 
-def hash_of(source: Predictor) -> str:
-    """A hash of the weights of a network."""
-    digest = hashlib.sha256()
-    for weights in source.model.get_weights():
-        digest.update(weights.tobytes())
-    return digest.hexdigest()
-
-
 def _target_scaling(config: FineTuneConfig, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of the targets, for a fresh head; an old one knows its units. ``(1,)`` each."""
     if config.num_classes or not config.new_head:
         return np.zeros(1), np.ones(1)
+    if np.ptp(y) == 0:
+        raise ValueError(f"Expected targets that vary; received {float(y[0, 0]):g} in all training rows.")
     return y.mean(axis=0), y.std(axis=0)
 
 
@@ -156,7 +149,7 @@ def _card(
     if config.start == "source":
         changes["fine_tuned_from"] = {
             "name": name,
-            "weights_sha256": hash_of(source),
+            "weights_sha256": source.weights_hash(),
             "frozen_up_to": config.frozen_up_to,
             "freeze_batch_norm": config.freeze_batch_norm,
             "new_head": config.new_head or bool(config.num_classes),

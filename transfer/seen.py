@@ -59,7 +59,9 @@ def _seen_by(path: Path, followed: frozenset[Path]) -> np.ndarray | None:
     if "fine_tuned_from" not in card:
         return np.unique(keys)
     before = Path(card["fine_tuned_from"]["path"])
-    earlier = _seen_by(before, followed | {path}) if before.is_file() else None
+    if not before.is_file() or load_network(before).weights_hash() != card["fine_tuned_from"]["weights_sha256"]:
+        return None
+    earlier = _seen_by(before, followed | {path})
     return None if earlier is None else np.union1d(keys, earlier)
 
 

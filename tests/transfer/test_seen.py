@@ -76,13 +76,19 @@ def test_training_and_validation_rows_are_seen_and_test_rows_are_not(elemnet_sou
 
 
 def test_the_source_of_a_source_is_counted_in(save_elemnet):
+    def split_of(*formulas: str) -> dict[str, list[str]]:
+        return {"train": list(formulas), "validation": [], "test": ["FeO"]}
+
     def tuned(source: str, *formulas: str) -> str:
-        split = {"train": list(formulas), "validation": [], "test": ["FeO"]}
-        return save_elemnet(split=split, fine_tuned_from={"path": source, "name": "x"})
+        split = split_of(*formulas)
+        known = load_network(source).weights_hash() if Path(source).is_file() else "0"
+        return save_elemnet(split=split, fine_tuned_from={"path": source, "name": "x", "weights_sha256": known})
 
     first = save_elemnet(split={"train": ["NaCl"], "validation": ["MgO"], "test": ["KCl"]})
     third = tuned(tuned(first, "Na2O"), "TiO2")
     assert is_seen(["Cl2Na2", "MgO", "Na2O", "TiO2", "FeO", "KCl"], seen_by(third)).tolist() == [True] * 4 + [False] * 2
+    other = save_elemnet(split=split_of("NaCl"), fine_tuned_from={"path": first, "weights_sha256": "of another"})
+    assert seen_by(other) is None  # the file at that path is not the one it came from
     Path(first).with_name("split.json").unlink()
     assert seen_by(third) is None  # what the first has seen is not known any more
     assert seen_by(tuned("no/such/model.keras", "Na2O")) is None
@@ -104,7 +110,8 @@ def test_rows_that_irnet_continued_on_are_not_forgotten(save_elemnet):
 def test_a_model_said_to_come_from_itself_is_not_asked_for_ever(save_elemnet):
     source = save_elemnet(split={"train": ["NaCl"], "validation": [], "test": []})
     card = json.loads(Path(source).with_suffix(".json").read_text())
-    Path(source).with_suffix(".json").write_text(json.dumps(card | {"fine_tuned_from": {"path": source}}))
+    origin = {"path": source, "weights_sha256": load_network(source).weights_hash()}
+    Path(source).with_suffix(".json").write_text(json.dumps(card | {"fine_tuned_from": origin}))
     other = shutil.copytree(Path(source).parent, Path(source).parent.with_name("moved")) / "model.keras"
     assert seen_by(other) is None
 
