@@ -138,7 +138,7 @@ def table_5_4(chapter: Chapter5) -> None:
     more = {"data": data.loaded.name, "headline": False}
     rows.append(
         mae_row(
-            chapter.source_name,
+            f"{chapter.source_name} on experiment",
             true,
             source,
             UNIT,
@@ -148,7 +148,7 @@ def table_5_4(chapter: Chapter5) -> None:
         )
     )
     if data.seen is not None and 0 < data.seen.sum() < len(data):
-        name = f"{chapter.source_name}, compositions unseen by the source"
+        name = f"{chapter.source_name} on experiment, compositions unseen by the source"
         rows.append(mae_row(name, true[~data.seen], source[~data.seen], UNIT, **more))
     for target in chapter.targets():
         trained = chapter.cross_validated[target.short]

@@ -285,10 +285,12 @@ def test_workers_import_the_script_only_where_something_of_it_is_needed(tmp_path
 
 
 SCRIPT = """
+import signal
 import time
 from common.executor import iterate_tasks
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background without it
     for outcome in iterate_tasks(time.sleep, [0, 300, 300], num_processes=2):
         print("first", flush=True)
 """
