@@ -257,6 +257,7 @@ class Chapter5(Chapter):
                 f"Profile cpu: of ten folds these are trained: {taken}; 12 or 30 epochs from the source, twice as many "
                 "from scratch. Networks are trained side by side, so their seconds are not those of a machine at rest."
             )
+        if self.options.profile == "cpu" and not self.is_bundled:
             caveats.append(
                 "Rates and lengths of our recipes were chosen by cross-validation on rows of SSUB (the training rows "
                 "of the leaderboard's split), which are test rows of the experimental folds; the leaderboard's test "
