@@ -60,8 +60,8 @@ PAPER_RECIPE = ElemNetConfig(
 
 # Ours: the same seventeen layers at a larger batch. Dropout shifts the output of a deep ReLU regression when it is
 # switched off at prediction, so it is weaker here and the last epochs are trained without it. `dropout_study` in
-# experiments/chapter3_models.py compares the ways at a small size, where none at all is a little ahead; a run of full length
-# without dropout has not been made.
+# experiments/chapter3_models.py compares the ways at a small size, where none at all is a little ahead; a run of full
+# length without dropout has not been made.
 FAST_RECIPE = ElemNetConfig(
     recipe="fast",
     dropout_rates=(0.1, 0.05, 0.15, 0.1),
