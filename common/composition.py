@@ -227,7 +227,7 @@ def composition_keys(fractions: np.ndarray, *, salt: int = _KEY_SALT) -> np.ndar
     if fractions.dtype != np.float64:
         raise TypeError(f"Expected float64 fractions, received {fractions.dtype}; encode with dtype=float64 for keys.")
     offset = np.uint64(salt)
-    weights = _mix(np.arange(1, fractions.shape[1] + 1, dtype=np.uint64) + offset) | np.uint64(1)
+    weights = mix64(np.arange(1, fractions.shape[1] + 1, dtype=np.uint64) + offset) | np.uint64(1)
     keys = np.empty(len(fractions), np.uint64)
     for start in range(0, len(fractions), _KEY_CHUNK_ROWS):
         chunk = fractions[start : start + _KEY_CHUNK_ROWS]
@@ -236,12 +236,12 @@ def composition_keys(fractions: np.ndarray, *, salt: int = _KEY_SALT) -> np.ndar
         row, column = np.nonzero(chunk)
         steps = np.floor(chunk[row, column] / _KEY_STEP + _KEY_OFFSET).astype(np.uint64)
         sums = np.zeros(len(chunk), np.uint64)
-        np.add.at(sums, row, _mix(steps + offset) * weights[column])
-        keys[start : start + len(chunk)] = _mix(sums)
+        np.add.at(sums, row, mix64(steps + offset) * weights[column])
+        keys[start : start + len(chunk)] = mix64(sums)
     return keys
 
 
-def _mix(values: np.ndarray) -> np.ndarray:
+def mix64(values: np.ndarray) -> np.ndarray:
     """The finaliser of SplitMix64: every input bit moves every output bit."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,4 +1,4 @@
-"""The command line of ElemNet: ``elemnet train`` and ``elemnet predict``."""
+"""The command line of ElemNet: ``elemnet train``, ``elemnet predict`` and ``elemnet screen``."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +8,10 @@ import typer
 
 from common.command_line import fail, note, print_answers, print_summary
 from common.quiet import native_stderr_silenced
+from elemnet.screen_command import screen
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False, help=__doc__)
+app.command()(screen)
 
 
 @app.command()

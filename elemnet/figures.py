@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from common import plotting
+from common import canvas, plotting
 
 UNIT = "eV/atom"
 
@@ -63,3 +63,28 @@ def learning_curve(folder: Path) -> Path:
     table = table.rename(columns={"train_loss": "mae", "validation_mae": "val_mae"})
     path = folder / "table_3_2.learning_curve.png"
     return plotting.learning_curve(table, path, metric="mae", label="MAE", unit=UNIT, title="Learning curve")
+
+
+def candidate_systems(folder: Path) -> Path:
+    """Table 3.3 as a picture: systems with candidates beside the paper's, from ``table_3_3_systems.csv``."""
+    table = pd.read_csv(folder / "table_3_3_systems.csv").iloc[::-1]  # the first on top
+    table = table[(table["ours"] > 0) | (table["paper"] > 0)]
+    figure, axes = canvas.new_axes("Chemical systems with candidates", size=(7.5, 0.32 * len(table) + 1.4))
+    names = table["name"].str.removesuffix(" systems with candidates")
+    places = range(len(table))
+    found = table["ours"] > 0
+    errors = [(table["ours"] - table["low"]).fillna(0)[found], (table["high"] - table["ours"]).fillna(0)[found]]
+    axes.errorbar(
+        table["ours"][found],
+        [place for place, is_there in zip(places, found, strict=True) if is_there],
+        xerr=errors,
+        fmt="o",
+        color=canvas.colour_of(0),
+        label="ours",
+    )
+    axes.plot(table["paper"], places, "D", color=canvas.PAPER_COLOUR, fillstyle="none", label="paper")
+    axes.set_yticks(list(places), names)
+    axes.set_xlabel("Systems in the whole space")
+    canvas.plain_log_ticks(axes, "x")
+    axes.legend()
+    return canvas.save_png(figure, folder / "table_3_3.png")
