@@ -67,24 +67,23 @@ def learning_curve(folder: Path) -> Path:
 
 def candidate_systems(folder: Path) -> Path:
     """Table 3.3 as a picture: systems with candidates beside the paper's, from ``table_3_3_systems.csv``."""
-    table = pd.read_csv(folder / "table_3_3_systems.csv").iloc[::-1]  # the first on top
-    table = table[(table["ours"] > 0) | (table["paper"] > 0)]
-    figure, axes = canvas.new_axes("Chemical systems with candidates", size=(7.5, 0.32 * len(table) + 1.4))
-    names = table["name"].str.removesuffix(" systems with candidates")
-    places = range(len(table))
-    found = table["ours"] > 0
-    errors = [(table["ours"] - table["low"]).fillna(0)[found], (table["high"] - table["ours"]).fillna(0)[found]]
-    axes.errorbar(
-        table["ours"][found],
-        [place for place, is_there in zip(places, found, strict=True) if is_there],
-        xerr=errors,
-        fmt="o",
-        color=canvas.colour_of(0),
-        label="ours",
-    )
+    table = pd.read_csv(folder / "table_3_3_systems.csv")
+    names = list(dict.fromkeys(table["name"]))[::-1]  # the first on top
+    figure, axes = canvas.new_axes("Chemical systems with candidates", size=(8.0, 0.34 * len(names) + 1.8))
+    for number, (source, rows) in enumerate(table[table["estimate"] > 0].groupby("known_phases", sort=False)):
+        low, high = rows["low"].fillna(rows["estimate"]), rows["high"].fillna(rows["estimate"])
+        axes.errorbar(
+            rows["estimate"],
+            [names.index(name) for name in rows["name"]],
+            xerr=[rows["estimate"] - low, high - rows["estimate"]],
+            fmt="os"[number % 2],
+            color=canvas.colour_of(number),
+            label=f"ours, hull of {source}",
+        )
+    places = [names.index(name) for name in table["name"]]
     axes.plot(table["paper"], places, "D", color=canvas.PAPER_COLOUR, fillstyle="none", label="paper")
-    axes.set_yticks(list(places), names)
+    axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("Systems in the whole space")
     canvas.plain_log_ticks(axes, "x")
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     return canvas.save_png(figure, folder / "table_3_3.png")

@@ -15,7 +15,7 @@ from elemnet.categories import CATEGORIES, categories_of
 from elemnet.composition_space import Part
 from elemnet.hulls import KnownPhases
 from elemnet.predict import ENERGY
-from elemnet.screening import DISTANCE, SCHEMA
+from elemnet.screening import DISTANCE, SCHEMA, Settings
 from elemnet.screening_run import ScreeningError, part_path, read_settings
 
 ALL_CANDIDATES = "all"
@@ -36,19 +36,26 @@ def iterate_candidates(folder: Path) -> Iterator[tuple[Part, pd.DataFrame]]:
         yield part, pq.read_table(path).to_pandas()
 
 
-def summarise(folder: Path) -> pd.DataFrame:
+def summarise(folder: Path, known: KnownPhases | None = None) -> pd.DataFrame:
     """Table 3.3: candidates by category and number of elements.
+
+    Args:
+        folder: Of a finished screening.
+        known: Further known phases; candidates then are those that lie as far below their hull too.
 
     Returns:
         Columns ``category`` (``"all"`` first, then those of table 3.3; a composition may be of several),
         ``num_elements``, ``share_screened`` (of all systems of so many elements), ``systems_screened``,
         ``compositions_screened``, and with candidates in them ``candidate_systems`` and ``candidate_compositions``.
     """
-    space = read_settings(folder).space
+    settings = read_settings(folder)
+    space = settings.space
     screened: Counter[int] = Counter()
     compositions: Counter[tuple[str, int]] = Counter()
     systems: Counter[tuple[str, int]] = Counter()
     for part, candidates in iterate_candidates(folder):
+        if known is not None:
+            candidates = candidates[_is_below(settings, part, candidates, known)]
         size = part.num_elements
         screened[size] += len(space.system_numbers(part))
         within = candidates["composition_number"].to_numpy() - space.first_number(size)
@@ -76,6 +83,21 @@ def summarise(folder: Path) -> pd.DataFrame:
     )
 
 
+def _is_below(settings: Settings, part: Part, candidates: pd.DataFrame, known: KnownPhases) -> np.ndarray:
+    """Which candidates of a part lie far enough below the hull of other known phases too."""
+    space, size = settings.space, part.num_elements
+    ratios = space.ratios(size)
+    fractions = ratios / ratios.sum(axis=1, keepdims=True)  # (num_ratios, num_elements)
+    numbers, ratio_of = np.divmod(candidates["composition_number"].to_numpy() - space.first_number(size), len(ratios))
+    energies, is_below = candidates[ENERGY].to_numpy(), np.zeros(len(candidates), bool)
+    found, starts = np.unique(numbers, return_index=True)  # ascending, as the candidates are
+    for places, rows in zip(space.systems(size, found), np.split(np.arange(len(numbers)), starts[1:]), strict=False):
+        hull = known.hull([space.elements[place] for place in places])
+        above = hull.energy_above(fractions[ratio_of[rows]], energies[rows])
+        is_below[rows] = above <= -settings.below_hull_ev_per_atom
+    return is_below
+
+
 def best_candidates(folder: Path, num_rows: int = 1000) -> pd.DataFrame:
     """The candidates farthest below the hull, farthest first; equal ones in the order of their numbers."""
     order = [DISTANCE, "composition_number"]
@@ -83,23 +105,6 @@ def best_candidates(folder: Path, num_rows: int = 1000) -> pd.DataFrame:
     for _, candidates in iterate_candidates(folder):
         best = pd.concat([best, candidates]).sort_values(order).head(num_rows) if len(candidates) else best
     return best.reset_index(drop=True)
-
-
-def count_left(folder: Path, known: KnownPhases) -> tuple[int, int]:
-    """The number of candidates, and of those that lie as far below the hull of other known phases too."""
-    settings = read_settings(folder)
-    num_found = num_left = 0
-    for part, candidates in iterate_candidates(folder):
-        ratios = settings.space.ratios(part.num_elements)
-        fractions = ratios / ratios.sum(axis=1, keepdims=True)
-        within = candidates["composition_number"] - settings.space.first_number(part.num_elements)
-        for number, rows in candidates.groupby(within // len(ratios)):
-            (places,) = settings.space.systems(part.num_elements, np.array([number]))
-            hull = known.hull([settings.space.elements[place] for place in places])
-            above = hull.energy_above(fractions[within[rows.index] % len(ratios)], rows[ENERGY])
-            num_left += int((above <= -settings.below_hull_ev_per_atom).sum())
-        num_found += len(candidates)
-    return num_found, num_left
 
 
 def candidates_of(folder: Path, system: Sequence[str]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -16,12 +17,13 @@ from elemnet.hulls import KnownPhases, load_known
 from elemnet.predict import load_pretrained
 from elemnet.screening import CAVEAT, Settings
 from elemnet.screening_run import screen
-from elemnet.screening_tables import ALL_CANDIDATES, count_left, summarise
+from elemnet.screening_tables import ALL_CANDIDATES, summarise
 from experiments.chapter import say
 from experiments.chapter3_runs import Chapter3
 from experiments.paper_values import paper_value
 
 SIZE_NAMES = {2: "binary", 3: "ternary", 4: "quaternary"}
+SYSTEMS = " systems with candidates"
 SECOND_SOURCE = "mp_formation_energy"  # of known phases that the first may lack
 
 
@@ -35,26 +37,26 @@ def table_3_3(chapter: Chapter3) -> None:
     say(f"{space.num_drawn:,} of {space.num_compositions:,} compositions against {len(known):,} known phases")
     folder = _screened(chapter, settings, known)
     summary = summarise(folder)
-    write_csv_atomic(chapter.results / "table_3_3_summary.csv", summary)
+    rows = [*map(_estimated_systems, summary.to_dict("records")), _estimated_compositions(summary)]
+    tables = {known.name: _for_picture(rows)}
+    if more := _with_second_source(options.data, options.allow_stand_in):
+        second = summarise(folder, more)
+        further = [*map(_estimated_systems, second.to_dict("records")), _estimated_compositions(second)]
+        tables[more.name] = _for_picture(further)
+        rows += [replace(row, name=f"hull of {more.name}: {row.name}", headline=False) for row in further]
+    systems = pd.concat([table.assign(known_phases=name) for name, table in tables.items()])
+    write_csv_atomic(chapter.results / "table_3_3_systems.csv", systems)
+    figures.candidate_systems(chapter.results)
     stages = pd.read_csv(folder / "stages.csv")
     seconds = {name: round(float(stages[name].sum()), 1) for name in stages if name.endswith("_s")}
-    rows = [_estimated_systems(row) for row in summary.to_dict("records")]
-    rows.append(_estimated_compositions(summary))
-    rows += _against_second_source(folder, options.data)
-    of_systems = [row for row in rows if row.name.endswith("systems with candidates")]
-    figures_table = pd.DataFrame(
-        [(row.name, row.ours, row.interval_low, row.interval_high, row.paper) for row in of_systems],
-        columns=["name", "ours", "low", "high", "paper"],
-    )
-    write_csv_atomic(chapter.results / "table_3_3_systems.csv", figures_table)
-    figures.candidate_systems(chapter.results)
     shares = ", ".join(f"{share:.3g} of the {SIZE_NAMES[size]}" for size, share in _shares(summary).items())
     caveats = (
         CAVEAT,
         f"Screened are {shares} systems; figures of the whole space are what was found over the share, with the 95 % "
         "interval of the draw alone.",
         f"The hull is that of {len(known):,} compositions of {known.name}, the thesis's that of the OQMD of its time: "
-        "a stable phase that is missing here lets everything around it appear as a candidate.",
+        "a stable phase that is missing here lets everything around it appear as a candidate. The rows of a second "
+        "hull add the phases of the Materials Project, whose energies rest on other references.",
         "The thesis names its categories and does not define them; it does not say either whether it counts systems "
         "or compositions there: ours are systems, and ours are the definitions.",
     )
@@ -94,7 +96,7 @@ def _estimated_systems(found: dict) -> ResultRow:
     interval = binomtest(num_found, num_screened).proportion_ci(method="wilson") if num_screened else None
     is_whole = num_screened == num_all
     return ResultRow(
-        f"{category}, {size} systems with candidates",
+        f"{category}, {size}{SYSTEMS}",
         "estimate" if not is_whole else "count",
         num_all * num_found / num_screened if num_screened else 0,
         "",
@@ -119,17 +121,23 @@ def _estimated_compositions(summary: pd.DataFrame) -> ResultRow:
     )
 
 
-def _against_second_source(folder: Path, first: str) -> list[ResultRow]:
-    """How many of the candidates are left where Materials Project's phases are known too."""
+def _with_second_source(first: str, allow_stand_in: bool) -> KnownPhases | None:
+    """The known phases of both sources; ``None`` where the second cannot be had."""
     try:
-        known = load_known([first, SECOND_SOURCE])
+        return load_known([first, SECOND_SOURCE], allow_stand_in=allow_stand_in)
     except datasets.DataUnavailableError as error:
         say(f"no second source of known phases: {error}")
-        return []
-    num_found, num_left = count_left(folder, known)
-    if not num_found:
-        return []
-    note = f"{num_left:,} of {num_found:,} candidates; the energies of the two rest on different references"
-    return [
-        ResultRow(f"Share of candidates left on the hull of {known.name}", "share", num_left / num_found, "", note=note)
-    ]
+        return None
+
+
+def _for_picture(rows: list[ResultRow]) -> pd.DataFrame:
+    """The rows that count systems, as far as there is anything to draw."""
+    table = pd.DataFrame(
+        [
+            (row.name.removesuffix(SYSTEMS), row.ours, row.interval_low, row.interval_high, row.paper)
+            for row in rows
+            if row.name.endswith(SYSTEMS)
+        ],
+        columns=["name", "estimate", "low", "high", "paper"],
+    )
+    return table[(table["estimate"] > 0) | (table["paper"] > 0)]
