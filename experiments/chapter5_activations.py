@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from common import classical_search, metrics
+from common.activations import activations, hidden_layers, principal_components
 from common.composition import encode
 from common.executor import run_tasks
 from common.features import magpie
@@ -34,10 +35,9 @@ from transfer import figures
 from transfer.comparison import Job, Trained, predictions
 from transfer.config import from_scratch
 from transfer.data import cut, folds, load
-from transfer.layers import hidden_layers
 from transfer.model import start_network
 from transfer.network import load_network
-from transfer.representation import Separation, activations, auc_difference, principal_components, separate
+from transfer.representation import Separation, auc_difference, separate
 from transfer.seen import keys_of
 
 INPUTS, UNTRAINED = "element fractions", "random weights"

@@ -33,7 +33,7 @@ __all__ = make_lazy(
         "seen_by": ("transfer.seen", "seen_by"),
         "run": ("transfer.fine_tune", "run"),
         "fine_tune": ("transfer.fine_tune", "fine_tune"),
-        "activations": ("transfer.representation", "activations"),
+        "activations": ("common.activations", "activations"),
         "separate": ("transfer.representation", "separate"),
     },
 )

@@ -188,9 +188,9 @@ def activations(
         import pandas as pd
 
         from common import backend, tables
-        from transfer.layers import hidden_layers
+        from common.activations import activations as read
+        from common.activations import hidden_layers
         from transfer.network import featurize, load_network
-        from transfer.representation import activations as read
 
         backend.start_devices()
 

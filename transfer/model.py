@@ -5,12 +5,12 @@ import itertools
 import keras
 
 from common import networks
+from common.activations import resolve_layer
 from common.networks import ArchitectureError
 from irnet import sipfenn
 from irnet.config import SIPFENN_VARIANTS
 from irnet.model import architecture_key
 from transfer.config import FineTuneConfig
-from transfer.layers import resolve_layer
 
 HEAD = "output"  # common.networks names the last dense layer so, and what makes probabilities of it
 OUTPUTS = (HEAD, "probability")

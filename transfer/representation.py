@@ -1,8 +1,7 @@
 """What the hidden activations of a trained network know of properties that it was never shown.
 
-The activations of a layer for many compositions, their first principal components as a picture, and how well a
-logistic regression on all of them tells two classes apart, such as magnetic and non-magnetic compounds. The same
-activations also serve as inputs of other models (section 8.2.1 of the thesis).
+How well a logistic regression on the activations of a layer (``common.activations``) tells two classes apart, such as
+magnetic and non-magnetic compounds.
 
 Reference:
     Section 5.3 of the thesis; figure 9 of D. Jha et al., Nat. Commun. 10, 5316 (2019),
@@ -11,18 +10,15 @@ Reference:
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_curve
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from common.backend import make_predictor
+from common.activations import check_activations
 from common.metrics import bootstrap_difference, bootstrap_interval, roc_auc_score
-from transfer.layers import resolve_layer
 
 MIN_ROWS_OF_A_CLASS = 10
 
@@ -30,77 +26,6 @@ MIN_ROWS_OF_A_CLASS = 10
 # At 1, the Newton steps of a thousand units that all say the same would be beyond float32.
 _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
 _VALIDATION_FRACTION = 0.2
-_ROUNDING = 1e-6  # of the largest activation: what spreads less is float32's rounding
-
-
-def activations(model: keras.Model, x: np.ndarray, layer: str, *, batch_size: int = 4096) -> np.ndarray:
-    """The outputs of a hidden layer, with dropout off.
-
-    Networks of ``common.networks`` have each activation in a layer of its own: ``stack1_block1_activation`` gives the
-    activations, ``stack1_block1_dense`` the linear outputs before the ReLU.
-
-    Args:
-        model: A functional model.
-        x: ``(n, num_inputs)`` inputs, such as element fractions.
-        layer: Name of a layer; ``transfer.layers.hidden_layers`` lists those of the activations.
-        batch_size: Rows computed at once; bounds the memory.
-
-    Returns:
-        ``(n, units)`` float32.
-
-    Raises:
-        ValueError: If the model has no layer of that name, or ``x`` another width than its inputs.
-    """
-    output = resolve_layer(model, layer).output  # (batch_size, units)
-    x = np.asarray(x, np.float32)
-    if x.ndim != 2 or x.shape[1] != model.input_shape[-1]:
-        raise ValueError(f"Expected inputs of shape (n, {model.input_shape[-1]}); received {x.shape}.")
-    predict = make_predictor(keras.Model(model.input, output))
-    values = np.empty((len(x), output.shape[-1]), np.float32)
-    for start in range(0, len(x), batch_size):
-        values[start : start + batch_size] = predict(x[start : start + batch_size])
-    return values
-
-
-@dataclass(frozen=True)
-class PrincipalComponents:
-    """Rows in the directions in which they differ most.
-
-    Attributes:
-        coordinates: ``(n, num_components)``, each column from 0 to 1; a direction in which no row differs is all 0.
-        explained_variance_ratio: ``(num_components,)`` share of the variance of all units.
-    """
-
-    coordinates: np.ndarray
-    explained_variance_ratio: np.ndarray
-
-
-def principal_components(activations: np.ndarray, num_components: int = 2) -> PrincipalComponents:
-    """The first principal components of activations, for a picture.
-
-    Args:
-        activations: ``(n, units)``.
-        num_components: Number of components.
-
-    Raises:
-        ValueError: If there are fewer rows or units than components, or a value is not finite.
-    """
-    _check_activations(activations)
-    if not 1 <= num_components <= min(activations.shape):
-        raise ValueError(
-            f"Expected from 1 to {min(activations.shape)} components for {activations.shape[0]} rows of "
-            f"{activations.shape[1]} units; received {num_components}."
-        )
-    if not np.ptp(activations, axis=0).any():  # no variance to take shares of
-        return PrincipalComponents(np.zeros((len(activations), num_components)), np.zeros(num_components))
-    # Exact, and quick for many rows; in float32 the covariance of units with a large mean would be rounding.
-    pca = PCA(num_components, svd_solver="covariance_eigh")
-    coordinates = pca.fit_transform(activations.astype(np.float64))  # (n, num_components)
-    coordinates -= coordinates.min(axis=0)
-    spread = coordinates.max(axis=0)
-    is_constant = spread <= _ROUNDING * np.abs(activations).max()
-    coordinates = np.where(is_constant, 0, coordinates / np.where(is_constant, 1, spread))
-    return PrincipalComponents(coordinates, pca.explained_variance_ratio_)
 
 
 @dataclass(frozen=True)
@@ -163,7 +88,7 @@ def separate(activations: np.ndarray, labels: ArrayLike, *, test_fraction: float
         ValueError: If labels are not 0 and 1 with ten rows of each, an activation is not finite, or the fraction
             leaves no test row of a class.
     """
-    _check_activations(activations)
+    check_activations(activations)
     classes = _checked_labels(labels, len(activations))
     train, test = _split(classes, test_fraction, seed)
     strength = _chosen_strength(activations[train], classes[train], seed)
@@ -259,17 +184,6 @@ def _chosen_strength(activations: np.ndarray, classes: np.ndarray, seed: int) ->
         score = regression.set_params(C=strength).fit(x, classes[fitted]).decision_function(x_held_out)
         losses.append(np.logaddexp(0, -sign * score).mean())
     return _STRENGTHS[int(np.argmin(losses))]
-
-
-def _check_activations(activations: np.ndarray) -> None:
-    if activations.ndim != 2 or not activations.size:
-        raise ValueError(f"Expected activations of shape (n, units) with rows; received {activations.shape}.")
-    is_bad = ~np.isfinite(activations).all(axis=1)
-    if is_bad.any():
-        raise ValueError(
-            f"Expected finite activations; received NaN or infinite in {is_bad.sum():,} of {len(is_bad):,} rows "
-            f"(the first is row {np.argmax(is_bad)})."
-        )
 
 
 def _checked_labels(labels: ArrayLike, num_rows: int) -> np.ndarray:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from common import artifacts, networks
+from common.activations import activations
 from common.backend import make_predictor
 from common.training import fit
 from irnet import config as irnet_config
 from irnet import sipfenn
 from transfer.config import FineTuneConfig
 from transfer.model import check_architecture, freeze, start_network
-from transfer.representation import activations
 
 KEYS = {"elemnet": "16x2D-8x1-1", "srnet": "16BAx2R-8Bx2R-1", "irnet": "16BARx2-8BARx1D-1"}
 
