@@ -17,10 +17,39 @@ SHIPPED_SPLITS = ("oqmd", "oqmd_subset")  # data sets with the split whose test 
 PUBLISHED = "oqmd_published_elemnet"  # predictions of another ElemNet, for test rows of that split
 
 
+def forest(
+    name: str,
+    train: Rows,
+    test: Rows,
+    inputs: tuple[np.ndarray, np.ndarray],
+    num_trees: int,
+    seed: int,
+    note: str = "",
+) -> Scored:
+    """Random forest, fitted and scored.
+
+    Args:
+        name: As the paper's table names it.
+        train, test: Rows; their own ``x`` is not read.
+        inputs: ``(n_train, num_inputs)`` and ``(n_test, num_inputs)``, of the same rows.
+        num_trees: Its size.
+        seed: Seed of bootstrap and splits.
+        note: What a reader has to know beside the number of trees.
+    """
+    model = classical.random_forest(num_trees=num_trees, seed=seed)
+    started = time.perf_counter()
+    model.fit(inputs[0], train.y)
+    trained = time.perf_counter()
+    predicted = model.predict(inputs[1])
+    done = time.perf_counter()
+    note = f"{num_trees} trees" + (f"; {note}" if note else "")
+    return Scored(name, test.y.astype(float), predicted, len(train), trained - started, done - trained, note)
+
+
 def forest_on_fractions(data: ElemNetData, *, num_trees: int, seed: int = 0) -> Scored:
     """Random forest on element fractions, all training rows."""
     inputs = (data.train.x, data.test.x)
-    return _forest("RandomForest, element fractions", data.train, data.test, inputs, num_trees, seed)
+    return forest("RandomForest, element fractions", data.train, data.test, inputs, num_trees, seed)
 
 
 def forests_on_subsample(
@@ -38,7 +67,7 @@ def forests_on_subsample(
     seconds = time.perf_counter() - started
     note = f"subsample of {len(train):,} training and {len(test):,} test rows"
     return [
-        _forest(
+        forest(
             "RandomForest, 145 physical attributes",
             train,
             test,
@@ -47,7 +76,7 @@ def forests_on_subsample(
             seed,
             f"{note}; attributes computed in {seconds:.2g} s, not counted",
         ),
-        _forest(
+        forest(
             "RandomForest, element fractions, same subsample", train, test, (train.x, test.x), num_trees, seed, note
         ),
     ]
@@ -136,22 +165,3 @@ def predictions_table(rows: Rows, models: dict[str, Scored]) -> pd.DataFrame:
         if len(scored.y_pred) == len(table):
             table[name] = np.round(scored.y_pred, 4)
     return table
-
-
-def _forest(
-    name: str,
-    train: Rows,
-    test: Rows,
-    inputs: tuple[np.ndarray, np.ndarray],
-    num_trees: int,
-    seed: int,
-    note: str = "",
-) -> Scored:
-    forest = classical.random_forest(num_trees=num_trees, seed=seed)
-    started = time.perf_counter()
-    forest.fit(inputs[0], train.y)
-    trained = time.perf_counter()
-    predicted = forest.predict(inputs[1])
-    done = time.perf_counter()
-    note = f"{num_trees} trees" + (f"; {note}" if note else "")
-    return Scored(name, test.y.astype(float), predicted, len(train), trained - started, done - trained, note)

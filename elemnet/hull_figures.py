@@ -20,24 +20,17 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
-from matplotlib.transforms import Bbox
 
 from common.canvas import PALETTE, PAPER_COLOUR, new_panels, save_png
 from common.composition import encode
-from common.formula import parse_formula
 from common.readers import TARGET
+from elemnet.hull_labels import name_points, typeset
 from elemnet.hulls import Hull, KnownPhases
 from elemnet.phase_diagram import ON_HULL_EV_PER_ATOM
 
 MAX_LABELS = 12
 
 _CORNERS = np.array([[0, 0], [1, 0], [0.5, math.sqrt(3) / 2]])  # of the triangle: left, right, top
-# From below round the point, near ones first, in points; names are wider than high.
-_LABEL_OFFSETS = [
-    (1.4 * r * math.cos(a), r * math.sin(a)) for r in (10, 17, 25) for a in np.deg2rad(np.arange(-90, 270, 45))
-]
-_LEADER = {"arrowstyle": "-", "color": "#A6A6A6", "linewidth": 0.7, "shrinkA": 0, "shrinkB": 2}
 
 
 class _Mark(NamedTuple):
@@ -105,7 +98,7 @@ def draw_phase_diagram(
     _add_legend(figure, [mark for mark in _MARKS if mark in seen], reference)
     if title:
         figure.suptitle(title, fontsize=12)
-    _name_points(figure, to_name, np.empty((0, 2)))
+    name_points(figure, to_name, np.empty((0, 2)))
     return save_png(figure, path)
 
 
@@ -155,7 +148,8 @@ def draw_candidates(
     places = _places(fractions, energies)
     depth = Normalize(0, below.max())
     order = np.argsort(below)  # the deepest on top
-    axes.scatter(*places[order].T, c=below[order], cmap="viridis_r", norm=depth, marker="D", s=26, zorder=4)
+    x, y = places[order].T
+    axes.scatter(x, y, c=below[order], cmap="viridis_r", norm=depth, marker="D", s=26, zorder=4)
     figure.colorbar(
         ScalarMappable(depth, "viridis_r"), ax=axes, label="Below the hull of known phases (eV/atom)", shrink=0.8
     )
@@ -166,18 +160,8 @@ def draw_candidates(
     on_new_hull = new_hull.energy_above(fractions, energies) <= ON_HULL_EV_PER_ATOM
     named = [i for i in order[::-1] if on_new_hull[i]][:MAX_LABELS]
     names = [typeset(name, elements) for name in (*stable.formulas[len(elements) :], *formulas[named])]
-    _name_points(figure, [(axes, np.concatenate([known_places, places[named]]), names)], places)
+    name_points(figure, [(axes, np.concatenate([known_places, places[named]]), names)], places)
     return save_png(figure, path)
-
-
-def typeset(formula: str, elements: Sequence[str]) -> str:
-    """A formula with subscripts, in smallest whole numbers and in the order of these elements."""
-    amounts = parse_formula(formula)
-    if all(amount.is_integer() for amount in amounts.values()):
-        divisor = math.gcd(*(int(amount) for amount in amounts.values()))
-        amounts = {symbol: amount / divisor for symbol, amount in amounts.items()}
-    ordered = {symbol: amounts[symbol] for symbol in elements if symbol in amounts}
-    return "".join(symbol + (f"$_{{{amount:g}}}$" if amount != 1 else "") for symbol, amount in ordered.items())
 
 
 def _phases_within(
@@ -229,7 +213,9 @@ def _draw_hull(axes: Axes, hull: Hull, colour: str, style: str = "-") -> None:
     stable = hull.stable
     places = _places(stable.fractions, stable.energies_ev_per_atom)
     ties = {tuple(sorted((a, b))) for facet in hull.facets.tolist() for a in facet for b in facet if a < b}
-    axes.add_collection(LineCollection(places[sorted(ties)], colors=colour, linewidths=1.0, linestyles=style, zorder=2))
+    axes.add_collection(
+        LineCollection(list(places[sorted(ties)]), colors=colour, linewidths=1.0, linestyles=style, zorder=2)
+    )
     axes.update_datalim(places)
     axes.autoscale_view()
 
@@ -261,49 +247,3 @@ def _handle(mark: _Mark, reference: str) -> Line2D:
 def _add_legend(figure: Figure, marks: Sequence[_Mark], reference: str) -> None:
     handles = [_handle(mark, reference) for mark in marks]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4), frameon=False, fontsize=9)
-
-
-def _name_points(figure: Figure, to_name: Sequence[tuple[Axes, np.ndarray, list[str]]], others: np.ndarray) -> None:
-    """Write a name beside each point, at the nearest of some places where it hides no other name or point.
-
-    Args:
-        figure: all else has been drawn.
-        to_name: axes, (n, 2) points and their n names.
-        others: (m, 2) points without a name.
-    """
-    figure.draw_without_rendering()  # settles the layout, so that places on the page are final
-    for axes, places, names in to_name:
-        points = axes.transData.transform(np.concatenate([places, others]))  # (n + m, 2) pixels
-        taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in points]
-        for place, name in zip(places, names, strict=True):
-            taken.append(_name_point(axes, place, name, taken))
-
-
-def _name_point(axes: Axes, place: np.ndarray, name: str, taken: Sequence[Bbox]) -> Bbox:
-    figure = axes.get_figure()
-    text = axes.annotate(
-        name,
-        place,
-        xytext=(0, 0),
-        textcoords="offset points",
-        ha="center",
-        va="center",
-        fontsize=8,
-        zorder=6,
-        path_effects=[withStroke(linewidth=2, foreground="white")],
-    )
-    frame = figure.bbox
-    best, fewest = None, math.inf
-    for x, y in _LABEL_OFFSETS:
-        text.set_position((x, y))
-        box = text.get_window_extent()
-        overlaps = box.count_overlaps(taken) + 10 * (not frame.containsx(box.x0) or not frame.containsx(box.x1))
-        if overlaps < fewest:
-            best, fewest = (x, y), overlaps
-        if overlaps == 0:
-            break
-    text.set_position(best)
-    box = text.get_window_extent()
-    if best not in _LABEL_OFFSETS[:8]:  # too far to tell without a line
-        axes.annotate("", place, xytext=best, textcoords="offset points", arrowprops=_LEADER, zorder=3)
-    return box

@@ -9,7 +9,7 @@ from common.files import write_csv_atomic
 from common.results import ResultRow
 from common.training import CollapsedTrainingError, DivergedTrainingError
 from elemnet import comparison, figures
-from elemnet.config import ARCHITECTURE, PAPER_DROPOUT_RATES, RECIPES, TARGET
+from elemnet.config import ARCHITECTURE, PAPER_DROPOUT_RATES, RECIPES
 from elemnet.model import build_elemnet, depth_family, dropout_rates_for
 from experiments.chapter import say
 from experiments.chapter3_runs import UNIT, Chapter3, scored_row
@@ -197,40 +197,3 @@ def dropout_study(chapter: Chapter3) -> None:
     figures.dropout_curves(chapter.results)
     caveat = f"Validation rows, not test rows; {rows[0].rows_train:,} training rows, {profile.depth_epochs} epochs."
     chapter.finish("dropout_study", "Dropout on, off, and off at the end", rows, started, caveats=(caveat,))
-
-
-def fig_3_4(chapter: Chapter3) -> None:
-    """Parity and distribution of the test errors, from the predictions that table 3.2 saved."""
-    started = time.monotonic()
-    table = pd.read_csv(chapter.results / "fig_3_4_predictions.csv.gz", keep_default_na=False)
-    figures.parity_and_cdf(chapter.results)
-    if table["formula"].tolist() != chapter.data.test.frame["formula"].tolist():
-        raise ValueError(f"{chapter.results} holds the predictions of another run; run table_3_2 first.")
-    true = table[TARGET].to_numpy(float)
-    rows = []
-    for name in table.columns[2:]:
-        predicted = table[name].to_numpy(float)
-        paper = paper_value("chapter3", "fig_3_4", "abs_error_90th_percentile") if name.startswith("ElemNet") else None
-        rows.append(
-            ResultRow(
-                f"{name}, 90th percentile of absolute error",
-                "p90",
-                metrics.absolute_error_quantile(true, predicted, 0.9),
-                UNIT,
-                paper=paper,
-                rows_test=len(true),
-                headline=name == table.columns[2],
-            )
-        )
-    rows.append(
-        ResultRow(
-            "Share of positive energies in the test rows",
-            "share",
-            float((true > 0).mean()),
-            "",
-            paper=paper_value("chapter3", "fig_3_4", "share_positive_in_test"),
-            rows_test=len(true),
-            headline=False,
-        )
-    )
-    chapter.finish("fig_3_4", "Figure 3.4: parity and distribution of errors", rows, started)

@@ -29,7 +29,18 @@ def test_every_entry_leaves_a_result_and_its_table(finished):
 
 
 def test_every_figure_leaves_a_picture(finished):
-    for name in ("fig_3_2.png", "fig_3_4.parity.png", "fig_3_4.cdf.png", "dropout_study.png"):
+    for name in (
+        "fig_3_2.png",
+        "fig_3_3.png",
+        "fig_3_4.parity.png",
+        "fig_3_4.cdf.png",
+        "fig_3_6.elements.png",
+        "fig_3_6.compounds.png",
+        "error_analysis.elements.png",
+        "error_analysis.classes.png",
+        "table_3_3.png",
+        "dropout_study.png",
+    ):
         assert (finished / name).read_bytes().startswith(b"\x89PNG")
 
 
