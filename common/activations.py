@@ -105,8 +105,8 @@ def principal_components(activations: np.ndarray, num_components: int = 2) -> Pr
         )
     if not np.ptp(activations, axis=0).any():  # no variance to take shares of
         return PrincipalComponents(np.zeros((len(activations), num_components)), *np.zeros((2, num_components)))
-    # Exact, and quick for many rows; in float32 the covariance of units with a large mean would be rounding.
-    pca = PCA(num_components, svd_solver="covariance_eigh")
+    # Both exact, each quick for its shape; in float32 the covariance of units with a large mean would be rounding.
+    pca = PCA(num_components, svd_solver="covariance_eigh" if len(activations) > activations.shape[1] else "full")
     coordinates = pca.fit_transform(activations.astype(np.float64))  # (n, num_components)
     coordinates -= coordinates.min(axis=0)
     spread = coordinates.max(axis=0)
