@@ -5,7 +5,8 @@ The method:
     2. Seventeen fully connected layers with ReLU and dropout map them to eV/atom.
     3. The mean absolute error is minimised on the lowest enthalpy of each OQMD composition.
     4. Training rows alone decide the elements and the outlier limits.
-    5. The network then answers for any composition, some thousand a second on a laptop.
+    5. The network then answers for any composition, some thousand a second on a laptop, and its answers are held
+       against the convex hull of known phases.
 
 Citation:
     D. Jha, L. Ward, A. Paul, W.-k. Liao, A. Choudhary, C. Wolverton, A. Agrawal, "ElemNet: Deep Learning the
@@ -23,13 +24,17 @@ __all__ = make_lazy(
     __name__,
     {
         "RECIPES": ("elemnet.config", "RECIPES"),
+        "CompositionSpace": ("elemnet.composition_space", "CompositionSpace"),
         "ElemNetConfig": ("elemnet.config", "ElemNetConfig"),
+        "KnownPhases": ("elemnet.hulls", "KnownPhases"),
         "build_elemnet": ("elemnet.model", "build_elemnet"),
         "depth_family": ("elemnet.model", "depth_family"),
         "Predictor": ("elemnet.predict", "Predictor"),
+        "load_known": ("elemnet.hulls", "load_known"),
         "load_pretrained": ("elemnet.predict", "load_pretrained"),
         "predict": ("elemnet.predict", "predict"),
         "predict_file": ("elemnet.predict", "predict_file"),
+        "screen": ("elemnet.screening_run", "screen"),
         "train": ("elemnet.train", "run"),
     },
 )

@@ -12,7 +12,7 @@ from elemnet import comparison, figures
 from elemnet.config import ARCHITECTURE, PAPER_DROPOUT_RATES, RECIPES
 from elemnet.model import build_elemnet, depth_family, dropout_rates_for
 from experiments.chapter import say
-from experiments.chapter3_runs import UNIT, Chapter3, scored_row
+from experiments.chapter3_runs import UNIT, Chapter3, point_row, scored_row
 from experiments.paper_values import paper_value
 
 
@@ -136,20 +136,7 @@ def fig_3_2(chapter: Chapter3) -> None:
             note=f"of {', '.join(str(depth) for depth in profile.depths)} layers",
         )
     ]
-    rows += [
-        ResultRow(
-            f"{row['depth']} layers",
-            "MAE",
-            row["test_mae"],
-            UNIT,
-            rows_train=row["rows_train"],
-            rows_test=len(chapter.data.test),
-            seconds_train=row["seconds_train"],
-            note=row["architecture"],
-            headline=False,
-        )
-        for row in table
-    ]
+    rows += [point_row(chapter, f"{row['depth']} layers", row, note=row["architecture"]) for row in table]
     caveat = (
         f"Each network is trained on {table[0]['rows_train']:,} rows for {profile.depth_epochs} epochs; the thesis "
         "gives only the 17-layer architecture, the other depths are ours."

@@ -217,3 +217,18 @@ def scored_row(
         note=scored.note,
         headline=headline,
     )
+
+
+def point_row(chapter: Chapter3, name: str, point: dict, note: str) -> ResultRow:
+    """One point of a curve of test errors: ``test_mae``, ``rows_train`` and ``seconds_train`` of ``point``."""
+    return ResultRow(
+        name,
+        "MAE",
+        point["test_mae"],
+        UNIT,
+        rows_train=point["rows_train"],
+        rows_test=len(chapter.data.test),
+        seconds_train=point["seconds_train"],
+        note=note,
+        headline=False,
+    )

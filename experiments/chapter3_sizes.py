@@ -15,7 +15,7 @@ from common.rows import Rows
 from common.training import CollapsedTrainingError, DivergedTrainingError
 from elemnet import comparison, data_size, error_figures
 from experiments.chapter import say
-from experiments.chapter3_runs import UNIT, Chapter3
+from experiments.chapter3_runs import Chapter3, point_row
 from experiments.paper_values import paper_value
 
 NETWORK = "ElemNet"
@@ -52,7 +52,9 @@ def fig_3_3(chapter: Chapter3) -> None:
         f"sizes choose their weights on the same {len(chapter.data.validation):,} validation rows.",
         *failures,
     )
-    rows = [row for row in crossings if row] + [point_row(chapter, point) for point in table]
+    rows = [row for row in crossings if row]
+    for point in table:
+        rows.append(point_row(chapter, f"{point['model']}, {point['rows_train']:,} rows", point, note=point["note"]))
     chapter.finish("fig_3_3", "Figure 3.3: error against training size", rows, started, caveats)
 
 
@@ -124,18 +126,3 @@ def crossing_row(points: pd.DataFrame, forest: str, paper: float) -> ResultRow |
     if found.num_changes > 1:
         note += f"; the order changes {found.num_changes} times, the last counts"
     return ResultRow(f"ElemNet is ahead of {forest}", metric, int(size), "", paper=paper, note=note)
-
-
-def point_row(chapter: Chapter3, point: dict) -> ResultRow:
-    """One point of a curve."""
-    return ResultRow(
-        f"{point['model']}, {point['rows_train']:,} rows",
-        "MAE",
-        point["test_mae"],
-        UNIT,
-        rows_train=point["rows_train"],
-        rows_test=len(chapter.data.test),
-        seconds_train=point["seconds_train"],
-        note=point["note"],
-        headline=False,
-    )
