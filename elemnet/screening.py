@@ -100,7 +100,7 @@ class Screener:
         self.settings, self.predictor, self.known = settings, predictor, known
         self.space = settings.space
         self._columns = np.array([predictor.elements.index(symbol) for symbol in self.space.elements])
-        self._known_keys = composition_keys(encode(known.table["formula"], ALL_SYMBOLS).fractions)
+        self._known_keys = frozenset(composition_keys(encode(known.table["formula"], ALL_SYMBOLS).fractions).tolist())
 
     def screen(self, part: Part) -> tuple[pa.Table, PartReport]:
         """The candidates of a part, in the order of their numbers, and what it took."""
@@ -123,24 +123,25 @@ class Screener:
             symbols = [[space.elements[place] for place in row] for row in systems.tolist()]
             hull = np.stack([self.known.hull(system).energies(fractions) for system in symbols])
             distance = energies - hull  # (num_systems, num_ratios)
-        report.num_compositions += distance.size
-        row, ratio = np.nonzero(distance <= -self.settings.below_hull_ev_per_atom)
-        report.num_candidates += len(row)
-        return pa.table(
-            {
-                "composition_number": space.first_number(num_elements) + numbers[row] * len(ratios) + ratio,
-                "formula": space.formulas(systems[row], ratio),
-                ENERGY: energies[row, ratio],
-                HULL_ENERGY: hull[row, ratio],
-                DISTANCE: distance[row, ratio],
-                "is_known_composition": self._is_known(systems[row], fractions[ratio]),
-            },
-            schema=SCHEMA,
-        )
+        with report.stage("write"):
+            row, ratio = np.nonzero(distance <= -self.settings.below_hull_ev_per_atom)
+            report.num_compositions += distance.size
+            report.num_candidates += len(row)
+            return pa.table(
+                {
+                    "composition_number": space.first_number(num_elements) + numbers[row] * len(ratios) + ratio,
+                    "formula": space.formulas(systems[row], ratio),
+                    ENERGY: energies[row, ratio],
+                    HULL_ENERGY: hull[row, ratio],
+                    DISTANCE: distance[row, ratio],
+                    "is_known_composition": self._is_known(systems[row], fractions[ratio]),
+                },
+                schema=SCHEMA,
+            )
 
     def _is_known(self, systems: np.ndarray, amounts: np.ndarray) -> np.ndarray:
         """Whether each composition, ``(n, num_elements)`` places and fractions, is that of a known phase."""
         columns = np.array([ALL_SYMBOLS.index(symbol) for symbol in self.space.elements])
         fractions = np.zeros((len(systems), len(ALL_SYMBOLS)))
         np.put_along_axis(fractions, columns[systems], amounts, axis=1)
-        return np.isin(composition_keys(fractions), self._known_keys)
+        return np.array([key in self._known_keys for key in composition_keys(fractions).tolist()], bool)
