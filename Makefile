@@ -31,7 +31,7 @@ $(VENV)/.installed: setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	@touch $@
 
-## chapter3: train ElemNet, make its tables and figures in results/chapter3 (PROFILE=cpu: under 45 minutes on 2 cores)
+## chapter3: train ElemNet, screen compositions; tables and figures in results/chapter3 (cpu: about an hour on 2 cores)
 chapter3: setup
 	$(BIN)/python -m experiments.chapter3 --profile $(PROFILE)
 
@@ -53,7 +53,7 @@ weights: setup
 	$(BIN)/irnet train --variant irnet_10 --data mp_structures --inputs S+C --recipe small --epochs 60 \
 	  --output runs/irnet_10_shipped --export irnet/weights/irnet_10.keras
 
-## test: run all tests, offline, without a GPU (under 10 minutes on 2 cores)
+## test: run all tests, offline, without a GPU (some 10 minutes on 2 cores)
 test: setup
 	$(BIN)/python -m pytest
 

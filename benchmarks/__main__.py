@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Speed and memory beside the peers. Each benchmark has a process of its own, in which both sides "
         "do the same task on the same input; they must agree before a speed counts.",
         epilog="Exits with 1 if two sides disagree, a stated floor is missed, or a benchmark stops with an error. "
-        "Leave the machine alone meanwhile: a complete run takes some 15 minutes on two cores.",
+        "Leave the machine alone meanwhile: a complete run takes some 20 minutes on two cores.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one or more of {', '.join(NAMES)}; default: all")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, floors not checked: does it work at all?")
