@@ -106,6 +106,16 @@ def test_the_difference_is_paired():
     assert rows[f"Ti-O: {ELEMNET}"].interval_high > rows[f"Ti-O: {ATTRIBUTES}"].interval_low
 
 
+def test_a_lost_comparison_is_said_with_its_shift():
+    true, scatter = np.linspace(-3, 0, 40), np.where(np.arange(40) % 2, 0.02, -0.02)
+    offsets = {FRACTIONS: 0.3, ATTRIBUTES: -0.1, ELEMNET: 0.2}
+    models = [Scored(name, true, true + offset + scatter, 10, 1.0) for name, offset in offsets.items()]
+    (sentence,) = chapter3_holdouts.where_behind("Ti-O", models)
+    assert f"On Ti-O the error of ElemNet is not below that of {ATTRIBUTES}" in sentence
+    assert "its energies are +0.200 eV/atom off on average, with a mean deviation of 0.020 about that" in sentence
+    assert "those of the forest are -0.100 eV/atom off" in sentence
+
+
 def stable_by_pymatgen(formulas, energies_ev_per_atom) -> set[str]:
     compounds = [
         PDEntry(Composition(formula), energy * Composition(formula).num_atoms, name=formula)
