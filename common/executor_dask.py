@@ -38,26 +38,44 @@ def iterate_on_cluster(
 
 def _iterate(function, tasks, scheduler, initializer, distributed) -> Generator[TaskOutcome, None, None]:
     client = scheduler if isinstance(scheduler, distributed.Client) else _connect(scheduler, distributed)
-    running: dict[Any, tuple[int, Future]] = {}  # by key
+    running: dict[Any, tuple[int, Any, Future]] = {}  # by key
     completed = distributed.as_completed(loop=client.loop)
     numbered = enumerate(tasks)
+    killed: list[tuple[int, Any]] = []
+
+    def submit(index: int, task: Any) -> None:
+        future = client.submit(attempt, function, task, pure=False)
+        running[future.key] = (index, task, future)
+        completed.add(future)
+
     try:
         if initializer is not None:
             client.register_worker_callbacks(initializer)
         while True:
             room = max(1, _TASKS_A_THREAD * sum(client.nthreads().values())) - len(running)
             for index, task in islice(numbered, max(0, room)):
-                future = client.submit(attempt, function, task, pure=False)
-                running[future.key] = (index, future)
-                completed.add(future)
+                submit(index, task)
             if not running:
-                return
-            future = next(completed)
-            index, _ = running.pop(future.key)
-            yield TaskOutcome(index, *_answer(future, client))
+                break
+            index, task, future = running.pop(next(completed).key)
+            try:
+                answer = _answer(future, client)
+            except distributed.KilledWorker:
+                killed.append((index, task))
+                continue
+            yield TaskOutcome(index, *answer)
+        # Dask blames a death on all that its worker had in hand, so each is tried once more with nothing beside it.
+        for index, task in killed:
+            submit(index, task)
+            future = running.pop(next(completed).key)[-1]
+            try:
+                answer = _answer(future, client)
+            except distributed.KilledWorker as error:
+                answer = (None, sentence(error))
+            yield TaskOutcome(index, *answer)
     finally:
         if client.status == "running":
-            client.cancel([future for _, future in running.values()])
+            client.cancel([future for *_, future in running.values()])
         if client is not scheduler:
             client.close()
 
@@ -73,9 +91,19 @@ def _connect(address: str, distributed) -> Client:
 
 
 def _answer(future: Future, client: Client) -> tuple[Any, str]:
+    """What became of a task.
+
+    Raises:
+        KilledWorker: Its worker died once too often.
+        ConnectionError: The scheduler has gone.
+    """
+    from distributed import KilledWorker
+
     try:
         return future.result()
-    except Exception as error:  # its worker died once too often, or a value could not travel
+    except KilledWorker:
+        raise
+    except Exception as error:  # a value could not travel
         if client.status != "running":
             raise ConnectionError(
                 f"expected the Dask scheduler to stay, received {sentence(error)}; see its log, then run again"
