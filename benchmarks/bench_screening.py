@@ -2,8 +2,8 @@
 
     python -m benchmarks.bench_screening
 
-The peak is that of the best of two libraries (NumPy's BLAS and TensorFlow) on square matrices of several sizes, timed
-in the same rounds as the network.
+The peak is that of the best of two libraries (NumPy's BLAS and Keras's backend) on square matrices of several sizes,
+timed in the same rounds as the network.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ def _product(n: int, library: str):
     if library == "numpy":
         out = np.empty_like(a)
         return lambda: rate(2 * n**3, lambda: np.matmul(a, a, out=out))
-    import tensorflow as tf
+    from keras import ops
 
-    tensor = tf.constant(a)
-    return lambda: rate(2 * n**3, lambda: tf.matmul(tensor, tensor).numpy())
+    tensor = ops.convert_to_tensor(a)
+    return lambda: rate(2 * n**3, lambda: ops.convert_to_numpy(ops.matmul(tensor, tensor)))
 
 
 def _by_hand(model, x: np.ndarray) -> np.ndarray:
