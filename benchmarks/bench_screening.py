@@ -41,7 +41,7 @@ def _share_of_peak(quick: bool) -> Measurement:
     sides = {
         f"{name} {n}": _product(n, name)
         for n in (SQUARES[:1] if quick else SQUARES)
-        for name in ("numpy", "tensorflow")
+        for name in ("numpy", "keras")
     }
     sides["network"] = lambda: rate(operations * num_rows, lambda: predictor.predict_fractions(x))
     figures = measure_in_turn(sides, rounds=1 if quick else ROUNDS)
