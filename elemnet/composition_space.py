@@ -5,7 +5,7 @@ ratio once (Fe4O6 is Fe2O3). All systems of as many elements have the same ratio
 system and the number of a ratio, and both can be unranked: a part of the space is made from two numbers.
 
 Reference:
-    Section 3.3.8 of the thesis; D. Jha et al., Sci. Rep. 8, 17593 (2018), doi:10.1038/s41598-018-35934-y.
+    Screening of chapter 3 of the thesis; D. Jha et al., Sci. Rep. 8, 17593 (2018), doi:10.1038/s41598-018-35934-y.
 """
 
 from collections.abc import Iterator

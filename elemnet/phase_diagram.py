@@ -7,7 +7,7 @@ compositions largely cancel in DFT but not in a model, so low errors of the ener
     compare_stability(formulas, dft_energies, predicted, ["Ti", "O"]).counts
 
 Reference:
-    Thesis section 3.3.5, Fig. 3.5; C. J. Bartel et al., npj Comput. Mater. 6, 97 (2020),
+    Thesis figure 3.5; C. J. Bartel et al., npj Comput. Mater. 6, 97 (2020),
     doi:10.1038/s41524-020-00362-y.
 """
 

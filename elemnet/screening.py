@@ -3,7 +3,7 @@
 Here is what is done with one part of the space; ``elemnet.screening_run`` does it with all of them.
 
 Reference:
-    Section 3.3.8 and table 3.3 of the thesis; D. Jha et al., Sci. Rep. 8, 17593 (2018),
+    Table 3.3 of the thesis; D. Jha et al., Sci. Rep. 8, 17593 (2018),
     doi:10.1038/s41598-018-35934-y. C. J. Bartel et al., npj Comput. Mater. 6, 97 (2020),
     doi:10.1038/s41524-020-00362-y.
 """
