@@ -43,7 +43,7 @@ def table_3_3(chapter: Chapter3) -> None:
         second = summarise(folder, more)
         further = [*map(_estimated_systems, second.to_dict("records")), _estimated_compositions(second)]
         tables[more.name] = _for_picture(further)
-        rows += [replace(row, name=f"hull of {more.name}: {row.name}", headline=False) for row in further]
+        rows += [replace(row, name=f"hull of {more.name}: {row.name}") for row in further]
     systems = pd.concat([table.assign(known_phases=name) for name, table in tables.items()])
     write_csv_atomic(chapter.results / "table_3_3_systems.csv", systems)
     figures.candidate_systems(chapter.results)
