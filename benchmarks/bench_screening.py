@@ -39,9 +39,7 @@ def _share_of_peak(quick: bool) -> Measurement:
     num_rows = ROWS_PER_BATCH if quick else ROWS
     x = np.random.default_rng(0).dirichlet(np.ones(len(predictor.elements)), num_rows).astype(np.float32)
     sides = {
-        f"{name} {n}": _product(n, name)
-        for n in (SQUARES[:1] if quick else SQUARES)
-        for name in ("numpy", "keras")
+        f"{name} {n}": _product(n, name) for n in (SQUARES[:1] if quick else SQUARES) for name in ("numpy", "keras")
     }
     sides["network"] = lambda: rate(operations * num_rows, lambda: predictor.predict_fractions(x))
     figures = measure_in_turn(sides, rounds=1 if quick else ROUNDS)
