@@ -269,12 +269,13 @@ def load_known(names: Sequence[str], *, allow_stand_in: bool = True) -> KnownPha
     """
     if isinstance(names, str) or not names:
         raise ValueError(f"Expected a list with at least one data set or CSV file, received {names!r}.")
-    tables = [_load_energies(name, allow_stand_in) for name in names]
+    loaded = [_load_energies(name, allow_stand_in) for name in names]
+    tables = list({tuple(table.files.values()): table for table in loaded}.values())  # one stand-in may serve several
     frame = pd.concat([table.frame for table in tables], ignore_index=True)
     known = KnownPhases.from_table(frame["formula"], frame[TARGET])
     known.name = " + ".join(table.name for table in tables)
     known.files = {path: file_hash for table in tables for path, file_hash in table.files.items()}
-    known.notes = [note for table in tables for note in table.notes]
+    known.notes = list(dict.fromkeys(note for table in loaded for note in table.notes))
     if len(tables) > 1:
         known.notes.append(
             f"The lowest energy of each composition in {known.name} is taken; energies of different sources rest on "

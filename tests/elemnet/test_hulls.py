@@ -224,6 +224,14 @@ def test_hulls_are_the_same_bits_whatever_was_asked_before_and_in_another_proces
     assert np.array_equal(known.hull(elements).chemical_potentials, fresh.hull(elements).chemical_potentials)
 
 
+def test_one_stand_in_for_two_sources_is_one_source():
+    known = load_known(["oqmd", "mp_formation_energy"])  # offline: the bundled sample in place of both
+    assert known.name == "flla" and len(known) == len(load_known(["flla"]))
+    assert len(set(known.notes)) == len(known.notes)
+    for missing in ("OQMD", "Materials Project formation energies"):
+        assert any(missing in note for note in known.notes)
+
+
 def test_known_phases_say_where_they_come_from(tmp_path):
     path = tmp_path / "own.csv"
     path.write_text(f"formula,{ENERGY}\nNaCl,-9.0\nNaXx,-1\n")
