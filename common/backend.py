@@ -230,3 +230,26 @@ def make_predictor(model: keras.Model, *, training: bool = False, jit_compile: b
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
     forward = tf.function(lambda x: model(x, training=training), input_signature=signature, jit_compile=jit_compile)
     return lambda x: forward(tf.constant(x, tf.float32)).numpy()
+
+
+def compiled(function: Callable, *, jit: bool = False) -> Callable:
+    """Compile a function of tensors, on whatever backend Keras runs.
+
+    Args:
+        function: Written in ``keras.ops``; positional tensors in, a tensor or several out. Each new shape of its
+            arguments compiles anew.
+        jit: On TensorFlow, let XLA fuse the function into one loop over memory; JAX always does.
+
+    Returns:
+        The compiled function; the function itself on a backend that has no such thing here.
+    """
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=jit)
+    if name == "jax":
+        import jax
+
+        return jax.jit(function)
+    return function

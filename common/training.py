@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from common.training_config import TrainingConfig
 COLLAPSE_RATIO = 0.01  # a prediction sd below this share of the target sd is a constant, not a model
 ROWS_PER_CHUNK = 32_768  # rows trained between two looks of Python at the clock: a few seconds on two cores
 
+Metric = Callable[[np.ndarray, np.ndarray], float]
+
 
 class CollapsedTrainingError(RuntimeError):
     """The trained network predicts (nearly) one value for every row."""
@@ -38,8 +41,8 @@ class TrainingResult:
     """What ``fit`` hands back beside the trained model.
 
     Attributes:
-        history: Columns ``epoch, step, train_loss, validation_mae, learning_rate, seconds``, and ``validation_loss``
-            where that is monitored; one row a validation.
+        history: Columns ``epoch, step, train_loss, validation_mae, learning_rate, seconds``, ``validation_loss``
+            where that is monitored, and the metrics asked for; one row a validation.
         best_validation: The lowest monitored error: an MAE in units of the target, or the loss.
         best_epoch: Epoch of the weights handed back when ``restore_best``.
         stopped: ``"max_epochs"`` or ``"patience"``.
@@ -75,8 +78,14 @@ def make_optimizer(config: TrainingConfig, steps_per_epoch: int) -> keras.optimi
             decay_steps=max(1, config.max_epochs * steps_per_epoch - warmup_steps),
             alpha=config.final_rate_ratio,
         )
+    elif config.schedule == "staircase":
+        rate = keras.optimizers.schedules.ExponentialDecay(
+            config.learning_rate, steps_per_epoch, config.decay_per_epoch, staircase=True
+        )
     else:
-        raise ValueError(f"Expected schedule 'constant', 'warmup' or 'warmup_cosine'; received {config.schedule!r}.")
+        raise ValueError(
+            f"Expected schedule 'constant', 'warmup', 'warmup_cosine' or 'staircase'; received {config.schedule!r}."
+        )
     limit = {"global_clipnorm": config.gradient_norm_limit}
     if config.optimizer == "adam":
         optimizer = keras.optimizers.Adam(rate, **limit)
@@ -117,6 +126,8 @@ def fit(
     validation: tuple[np.ndarray, np.ndarray],
     config: TrainingConfig,
     *,
+    loss: Callable | None = None,
+    metrics: Mapping[str, Metric] | None = None,
     folder: Path | None = None,
     identity: str = "",
     strategy=None,
@@ -132,6 +143,10 @@ def fit(
         train: ``(n, num_inputs)`` inputs and ``(n, num_outputs)`` or ``(n,)`` targets.
         validation: The same; decides on early stopping and the best weights. Never test rows under ``honest``.
         config: The settings.
+        loss: ``(batch_size, num_outputs)`` targets and predictions -> ``(batch_size,)``, in ``keras.ops``; ``None``
+            takes the Keras loss that the config names. Name another one in ``identity``.
+        metrics: Functions of the validation targets and predictions, ``(n, num_outputs)`` each, by the names of their
+            columns in the learning curve.
         folder: Where checkpoint and learning curve go; ``None`` keeps nothing.
         identity: Anything beyond config and rows that a checkpoint has to match, such as the architecture key.
         strategy: The ``MirroredStrategy`` that the model was built under.
@@ -146,7 +161,7 @@ def fit(
     num_outputs = model.output_shape[-1]
     x_train, y_train = _as_arrays("training", *train, num_outputs)
     x_val, y_val = _as_arrays("validation", *validation, num_outputs)
-    run = _Run(model, x_train, y_train, x_val, y_val, config, folder, identity, strategy)
+    run = _Run(model, x_train, y_train, x_val, y_val, config, loss, metrics or {}, folder, identity, strategy)
     run.train(TrainingProgress(config.max_epochs, len(x_train), run.state.epoch, enabled=progress))
     if config.restore_best:
         run.restore_best()
@@ -191,7 +206,7 @@ class _State:
 class _Run:
     """One training: the state, and the loop that moves it."""
 
-    def __init__(self, model, x_train, y_train, x_val, y_val, config, folder, identity, strategy):
+    def __init__(self, model, x_train, y_train, x_val, y_val, config, loss, metrics, folder, identity, strategy):
         self.model, self.config, self.folder, self.strategy = model, config, folder, strategy
         self.x_train, self.y_train, self.x_val, self.y_val = x_train, y_train, x_val, y_val
         self.steps_per_epoch = math.ceil(len(x_train) / config.batch_size)
@@ -201,7 +216,8 @@ class _Run:
         self.predictor = backend.make_predictor(model)
         if config.monitor not in ("mae", "loss"):
             raise ValueError(f"Expected monitor 'mae' or 'loss'; received {config.monitor!r}.")
-        self.loss_by_row = keras.losses.get(config.loss)  # (batch_size, num_outputs) twice -> (batch_size,)
+        self.metrics = metrics
+        self.loss_by_row = loss or keras.losses.get(config.loss)  # (batch_size, num_outputs) twice -> (batch_size,)
         self.kernels = [layer.kernel for layer in model.layers if isinstance(layer, keras.layers.Dense)]
         self.dropout_rates = [layer.rate for layer in networks.dropout_layers(model)]
         self.state = _State()
@@ -314,6 +330,7 @@ class _Run:
         monitored = errors[f"validation_{self.config.monitor}"]
         if not math.isfinite(monitored):
             raise self._diverged(f"validation error became {monitored} after")
+        errors |= {name: float(metric(self.y_val, predicted)) for name, metric in self.metrics.items()}
         state.history.append(
             {
                 "epoch": state.epoch,

@@ -10,10 +10,11 @@ class TrainingConfig:
     Attributes:
         optimizer: ``"adam"``, ``"sgd"`` (momentum 0.9) or ``"adamw"``.
         learning_rate: The constant rate, or the peak of the schedule.
-        schedule: ``"constant"``, ``"warmup"`` (linear warm-up, then constant) or ``"warmup_cosine"`` (linear warm-up,
-            cosine to ``final_rate_ratio``).
+        schedule: ``"constant"``, ``"warmup"`` (linear warm-up, then constant), ``"warmup_cosine"`` (linear warm-up,
+            cosine to ``final_rate_ratio``) or ``"staircase"`` (times ``decay_per_epoch`` after every epoch).
         warmup_epochs: Length of the warm-up, in epochs.
         final_rate_ratio: Last learning rate as a share of the peak.
+        decay_per_epoch: Factor of ``"staircase"``.
         weight_decay: Decoupled decay of ``adamw``, kernels only.
         l2: Adds ``l2 * sum(kernel ** 2)`` over all dense kernels to the loss.
         gradient_norm_limit: Global gradient norm above which gradients are scaled down; ``None`` for no limit.
@@ -39,6 +40,7 @@ class TrainingConfig:
     schedule: str = "constant"
     warmup_epochs: float = 1.0
     final_rate_ratio: float = 0.0
+    decay_per_epoch: float = 1.0
     weight_decay: float = 0.0
     l2: float = 0.0
     gradient_norm_limit: float | None = None
