@@ -11,12 +11,16 @@ class TrainingProgress:
     Args:
         max_epochs: Epochs of the whole run.
         num_rows: Rows of an epoch.
+        steps_per_epoch: Minibatches of an epoch.
         done_epochs: Epochs that a resumed run has behind it.
         enabled: ``False`` shows nothing.
     """
 
-    def __init__(self, max_epochs: int, num_rows: int, done_epochs: int = 0, *, enabled: bool = True):
+    def __init__(
+        self, max_epochs: int, num_rows: int, steps_per_epoch: int, done_epochs: int = 0, *, enabled: bool = True
+    ):
         self.max_epochs, self.num_rows, self.done_epochs, self.enabled = max_epochs, num_rows, done_epochs, enabled
+        self.steps_per_epoch = steps_per_epoch
         self.bar: tqdm | None = None
 
     def __enter__(self) -> "TrainingProgress":
@@ -49,6 +53,7 @@ class TrainingProgress:
         if self.bar is not None:
             self.bar.set_description_str(text, refresh=False)
         elif self.enabled:
-            rate = row["epoch"] * self.num_rows / max(row["seconds"], 1e-9)
-            left = row["seconds"] / max(row["epoch"], 1) * (self.max_epochs - row["epoch"])
+            epochs = row["step"] / self.steps_per_epoch  # a validation may come long before the first is over
+            rate = epochs * self.num_rows / max(row["seconds"], 1e-9)
+            left = row["seconds"] * (self.max_epochs / epochs - 1)
             print(f"{text}  {rate:,.0f} rows/s  {left / 60:.1f} min left", file=sys.stderr, flush=True)

@@ -162,7 +162,8 @@ def fit(
     x_train, y_train = _as_arrays("training", *train, num_outputs)
     x_val, y_val = _as_arrays("validation", *validation, num_outputs)
     run = _Run(model, x_train, y_train, x_val, y_val, config, loss, metrics or {}, folder, identity, strategy)
-    run.train(TrainingProgress(config.max_epochs, len(x_train), run.state.epoch, enabled=progress))
+    bar = TrainingProgress(config.max_epochs, len(x_train), run.steps_per_epoch, run.state.epoch, enabled=progress)
+    run.train(bar)
     if config.restore_best:
         run.restore_best()
     check_not_collapsed(run.predict(), y_val)

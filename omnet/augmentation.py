@@ -86,9 +86,9 @@ def _smooth_maps(shape: tuple[int, int]) -> np.ndarray:
 
 
 def _blur_matrices(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """A Gaussian blur as a product from the left, ``(rows, rows)``, and one from the right, ``(columns, columns)``."""
+    """The blur of ``background.remove_dynamic_background`` as products: from the left, and from the right."""
     std_px = BACKGROUND_STD_SHARE * shape[1]
-    left, right = (gaussian_filter1d(np.eye(length), std_px, axis=0, mode="nearest") for length in shape)
+    left, right = (gaussian_filter1d(np.eye(length), std_px, axis=0) for length in shape)
     return left.astype(np.float32), right.T.astype(np.float32)
 
 

@@ -13,7 +13,7 @@ SMALL_NETWORK, PAPER_NETWORK = "omnet_small", "omnet_paper"
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What becomes of simulated patterns before a network in training sees them; patterns have a standard deviation of 1.
+    """What becomes of simulated patterns, of standard deviation 1, before a network in training sees them.
 
     Attributes:
         high_pass_max: Share of the blurred pattern that is subtracted, drawn for each pattern from 0 to this; 1 is
@@ -76,7 +76,9 @@ class OMNetConfig:
             if value not in known:
                 raise ValueError(f"Expected a {name} of {', '.join(known)}; received {value!r}.")
         if self.network == PAPER_NETWORK and self.head != "euler":
-            raise ValueError(f"Expected head 'euler' with {PAPER_NETWORK}, which has three branches; received {self.head!r}.")
+            raise ValueError(
+                f"Expected head 'euler' with {PAPER_NETWORK}, which has three branches; received {self.head!r}."
+            )
         if self.head == "harmonics" and "mde" in self.loss:
             raise ValueError(f"Expected loss 'mse' or 'mae' with head 'harmonics'; received {self.loss!r}.")
 

@@ -86,8 +86,8 @@ def orientations(outputs: np.ndarray, head: str) -> tuple[np.ndarray, np.ndarray
         head: A key of ``config.HEADS``.
 
     Returns:
-        ``(n, 4)`` unit quaternions in the fundamental zone and ``(n,)`` confidences from 0 to 1, NaN for heads other than
-        the harmonics, which say nothing of it.
+        ``(n, 4)`` unit quaternions in the fundamental zone and ``(n,)`` confidences from 0 to 1, NaN for heads other
+        than the harmonics, which say nothing of it.
     """
     if head == "harmonics":
         return quaternions_from_harmonics(outputs)

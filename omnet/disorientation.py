@@ -60,7 +60,9 @@ def disorientation_deg(a: np.ndarray, b: np.ndarray, method: str = "closed") -> 
     try:
         np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
-        raise ValueError(f"Expected quaternions in pairs; received {a.shape[:-1]} and {b.shape[:-1]} of them.") from None
+        raise ValueError(
+            f"Expected quaternions in pairs; received {a.shape[:-1]} and {b.shape[:-1]} of them."
+        ) from None
     return _disorientation_deg(a, b, method, np, rotations)
 
 

@@ -1,8 +1,11 @@
 """Losses of predicted orientations, one number a pattern, by the names of table 6.1.
 
-    ``"mae"``, ``"mse"``       the sum of the absolute or squared errors of all outputs: of three Euler angles in radians
-    ``"mde"``                  the disorientation in DEGREES (closed form), MDE in the mean over patterns
-    ``"mae+mde"``, ``"mse+mde"``   their weighted sum, weights 1 and 1: the disorientation, in degrees, has the upper hand
+    ``"mae"``, ``"mse"``
+        the sum of the absolute or squared errors of all outputs, of three Euler angles in radians
+    ``"mde"``
+        the disorientation in DEGREES (closed form), MDE in the mean over patterns
+    ``"mae+mde"``, ``"mse+mde"``
+        their weighted sum, weights 1 and 1: the disorientation, in degrees, has the upper hand
 
 Reference: section 6.3.2 and equation 6.4; D. Jha et al., Microsc. Microanal. 24, 497-502 (2018),
 doi:10.1017/S1431927618015131.

@@ -1,20 +1,22 @@
 """The networks of chapter 6: the thesis's branched one, and one that two cores can train."""
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from omnet.config import HEADS, PAPER_NETWORK, OMNetConfig
 
 PAPER_FILTERS = ((256, 256, 512, 512), (256, 256, 96, 96))  # the two stacks, each ended by a pooling
 PAPER_DENSE, PAPER_BRANCH = (8192, 2048), (1024, 256)
 ANGLES = ("phi1", "Phi", "phi2")
+TINY = 1e-12  # contrast of a constant pattern, which becomes 0 everywhere
 
 
 def omnet_paper(shape: tuple[int, int] = (60, 60)) -> keras.Model:
     """The thesis's network: eight convolutions, two wide dense layers, a branch an angle. No dropout, no batch norm.
 
     Input shape:
-        ``(batch_size, rows, columns)`` grey values, 0 to 255
+        ``(batch_size, rows, columns)`` intensities in any units; each pattern is stretched from 0 to 1, as 1/255 does
+        with the bytes of the released dictionary
     Output shape:
         ``(batch_size, 3)`` Bunge Euler angles, radians, linear and unbounded
 
@@ -22,7 +24,8 @@ def omnet_paper(shape: tuple[int, int] = (60, 60)) -> keras.Model:
         Figure 6.3; NU-CUCIS/EBSD-indexing at 0e78a17. 207,024,067 parameters at 60 x 60.
     """
     patterns = keras.Input(shape, name="pattern")
-    x = layers.Rescaling(1 / 255, name="grey")(patterns)
+    darkest, brightest = (extreme(patterns, axis=(1, 2), keepdims=True) for extreme in (ops.min, ops.max))
+    x = (patterns - darkest) / ops.maximum(brightest - darkest, TINY)
     x = layers.Reshape((*shape, 1), name="channel")(x)  # (batch_size, 60, 60, 1)
     for stack, filters in enumerate(PAPER_FILTERS, start=1):
         for number, num_filters in enumerate(filters, start=1):
@@ -50,14 +53,14 @@ def omnet_small(config: OMNetConfig) -> keras.Model:
     Input shape:
         ``(batch_size, rows, columns)`` intensities in any units
     Output shape:
-        ``(batch_size, 9)`` harmonics, ``(batch_size, 4)`` unit quaternions or ``(batch_size, 3)`` Euler angles in radians
+        ``(batch_size, 9)`` harmonics, ``(batch_size, 4)`` unit quaternions or ``(batch_size, 3)`` Euler angles, radians
     """
     shape = config.detector.shape
     patterns = keras.Input(shape, name="pattern")
     x = layers.Reshape((*shape, 1), name="channel")(patterns)
     x = layers.AveragePooling2D(2, name="halve")(x)  # (batch_size, 30, 30, 1)
     x = layers.Flatten(name="flatten")(x)  # (batch_size, 900)
-    x = layers.LayerNormalization(center=False, scale=False, name="standardise")(x)  # each pattern by itself
+    x = layers.LayerNormalization(epsilon=TINY, center=False, scale=False, name="standardise")(x)  # each pattern alone
     for number, units in enumerate(config.hidden_units, start=1):
         x = layers.Dense(units, activation="gelu", name=f"dense{number}")(x)
     x = layers.Dense(HEADS[config.head], name=config.head)(x)

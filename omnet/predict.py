@@ -1,5 +1,6 @@
 """Orientations for patterns, from a trained network."""
 
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,6 +29,13 @@ class Predictor:
         self.detector = Detector(**geometry | {"shape": tuple(geometry["shape"]), "pc": tuple(geometry["pc"])})
         self._forward = backend.make_predictor(model)
 
+    def weights_hash(self) -> str:
+        """A hash of the weights."""
+        digest = hashlib.sha256()
+        for weights in self.model.get_weights():
+            digest.update(weights.tobytes())
+        return digest.hexdigest()
+
     def predict(self, patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Orientations of patterns.
 
@@ -36,8 +44,8 @@ class Predictor:
                 (``detector``); any intensities, finite and not constant.
 
         Returns:
-            ``(n, 4)`` unit quaternions, sample to crystal, in the fundamental zone of 432; ``(n,)`` confidences from 0 to
-            1, NaN where the network's head has none.
+            ``(n, 4)`` unit quaternions, sample to crystal, in the fundamental zone of 432; ``(n,)`` confidences from 0
+            to 1, NaN where the network's head has none.
 
         Raises:
             ValueError: If the patterns have another size.
@@ -45,8 +53,8 @@ class Predictor:
         patterns = np.asarray(patterns)
         if patterns.ndim != 3 or patterns.shape[1:] != self.detector.shape:
             raise ValueError(
-                f"Expected patterns of shape (n, {self.detector.shape[0]}, {self.detector.shape[1]}), as the network was "
-                f"trained on; received {patterns.shape}. Bin them to that size, or index by the dictionary."
+                f"Expected patterns of shape (n, {self.detector.shape[0]}, {self.detector.shape[1]}), as the network "
+                f"was trained on; received {patterns.shape}. Bin them to that size, or index by the dictionary."
             )
         outputs = [
             self._forward(patterns[start : start + PATTERNS_PER_BATCH].astype(np.float32))

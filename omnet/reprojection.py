@@ -24,7 +24,8 @@ class Reprojection:
         target: Detector to be imitated.
 
     Attributes:
-        coverage: Share of the target's pixels that the source sees.
+        seen: ``(rows, columns)``, which of the target's pixels the source sees.
+        coverage: Share of them.
 
     Raises:
         ValueError: If the source sees nothing of it.
@@ -38,12 +39,13 @@ class Reprojection:
         places = _places(source, target, num)
         weights = _bilinear(places.reshape(-1, 2), source.shape)
         self.weights = _block_sums(target.shape, num) @ weights / num**2  # (target pixels, source pixels)
-        seen = np.asarray(self.weights.sum(axis=1)).ravel()  # of each target pixel, 1 where all of it is seen
-        self._seen = seen > 0.5
-        self.coverage = float(self._seen.mean())
-        if not self._seen.any():
+        parts_seen = np.asarray(self.weights.sum(axis=1)).ravel()  # of each target pixel, 1 where all of it is seen
+        is_seen = parts_seen > 0.5
+        if not is_seen.any():
             raise ValueError(f"Expected detectors that see common directions; {source} and {target} see none.")
-        self.weights = sparse.diags(np.where(self._seen, 1 / np.maximum(seen, 0.5), 0)) @ self.weights
+        self.weights = sparse.diags_array(np.where(is_seen, 1 / np.maximum(parts_seen, 0.5), 0)) @ self.weights
+        self.seen = is_seen.reshape(target.shape)
+        self.coverage = float(is_seen.mean())
 
     def __call__(self, patterns: np.ndarray) -> np.ndarray:
         """Reproject patterns.
@@ -55,9 +57,9 @@ class Reprojection:
             ``(n, rows, columns)`` float32 of the target; where the source sees nothing, the mean of the rest.
         """
         flat = np.asarray(patterns, np.float32).reshape(len(patterns), -1)
-        made = np.asarray((self.weights @ flat.T).T, np.float32)  # (n, target pixels)
-        made[:, ~self._seen] = made[:, self._seen].mean(axis=1, keepdims=True)
-        return made.reshape(len(patterns), *self.target.shape)
+        made = np.asarray((self.weights @ flat.T).T, np.float32).reshape(-1, *self.target.shape)
+        made[:, ~self.seen] = made[:, self.seen].mean(axis=1, keepdims=True)
+        return made
 
 
 def _ray_matrix(detector: Detector) -> np.ndarray:

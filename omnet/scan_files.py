@@ -19,6 +19,7 @@ from omnet.detector import Detector
 
 KIKUCHIPY, EDAX = "kikuchipy", "EDAX OIM"
 FORMAT_OF_DATASET = {"patterns": KIKUCHIPY, "Pattern": EDAX}
+PC_NAMES = ("pcx", "pcy", "pcz")  # of kikuchipy
 REMEDY = (
     "supported are HDF5 files of kikuchipy and of EDAX OIM, and NORDIF's Pattern.dat; kikuchipy can save those of "
     "other makers as its own (kikuchipy.load, then save)"
@@ -130,6 +131,7 @@ class _Header:
 def _from_kikuchipy(name: str, dataset: h5py.Dataset, group: h5py.Group, header: _Header) -> RawScan:
     background = header.array("static_background") if "static_background" in header.items else np.array(-1)
     crystal_map = "CrystalMap/crystal_map/data"
+    has_pc = all(axis in header.items for axis in PC_NAMES)
     return RawScan(
         name,
         KIKUCHIPY,
@@ -139,7 +141,7 @@ def _from_kikuchipy(name: str, dataset: h5py.Dataset, group: h5py.Group, header:
         header.number("sample_tilt", 70.0),
         header.number("elevation_angle", 0.0),
         header.number("azimuth_angle", 0.0),
-        np.column_stack([header.array(axis).ravel() for axis in ("pcx", "pcy", "pcz")]).astype(np.float64),
+        np.column_stack([header.array(axis).ravel() for axis in PC_NAMES]).astype(np.float64) if has_pc else None,
         background if background.size > 1 else None,  # -1 stands for none
         _reference(group[crystal_map], ("phi1", "Phi", "phi2"), "phase_id") if crystal_map in group else None,
     )
@@ -149,8 +151,8 @@ def _from_edax(name: str, dataset: h5py.Dataset, group: h5py.Group, header: _Hea
     grid_type = header.array("Grid Type").ravel()[0] if "Grid Type" in header.items else b"SqrGrid"
     if grid_type != b"SqrGrid":
         raise ValueError(
-            f"Expected a square grid (SqrGrid) in {str(header.path)!r}, received {grid_type.decode()}; convert the scan "
-            "in OIM Analysis."
+            f"Expected a square grid (SqrGrid) in {str(header.path)!r}, received {grid_type.decode()}; convert "
+            "the scan in OIM Analysis."
         )
     pc = None
     for key, item in header.items.items():

@@ -138,10 +138,10 @@ def read_scan(
 def _check(raw: RawScan, path: Path) -> None:
     """Raise a ``ValueError`` if patterns cannot be taken, or the parts of the file do not belong together."""
     patterns, (rows, columns) = raw.patterns, raw.grid
-    if patterns.ndim != 3 or 0 in patterns.shape:
+    if patterns.ndim != 3 or len(patterns) == 0 or min(patterns.shape[1:]) < 2:
         raise ValueError(
-            f"Expected patterns of shape (points, rows, columns) in {str(path)!r}, at least one; received the shape "
-            f"{patterns.shape}."
+            f"Expected patterns of shape (points, rows, columns) in {str(path)!r}, at least one and of 2 x 2 pixels; "
+            f"received the shape {patterns.shape}."
         )
     if patterns.dtype.kind + str(patterns.dtype.itemsize) not in ("u1", "u2", "f4", "f8"):
         raise ValueError(

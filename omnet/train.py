@@ -20,9 +20,9 @@ from omnet.predict import Predictor
 from omnet.simulator import Simulator
 
 LIMITS = (
-    "Answers for one phase, one detector geometry and one pattern size, those of the card; a projection centre that is "
-    "off by 0.01 turns the answers by about 0.9 degrees. Trained on simulated patterns; real ones need their background "
-    "removed. Refine the answers where tenths of a degree matter."
+    "Answers for one phase, one detector geometry and one pattern size, those of the card; a projection centre that "
+    "is off by 0.01 turns the answers by about 0.9 degrees. Trained on simulated patterns; real ones need their "
+    "background removed. Refine the answers where tenths of a degree matter."
 )
 CITATION = "Jha et al., Microsc. Microanal. 24, 497-502 (2018), doi:10.1017/S1431927618015131"
 
@@ -85,7 +85,7 @@ def run(
         loss=make_loss(config.loss, config.head),
         metrics={"validation_mde_deg": lambda true, predicted: _mde_deg(true, predicted, config.head)},
         folder=folder,
-        identity=f"{dataclasses.replace(config, training=settings)} {master.source} {start and start.card['sha256']}",
+        identity=f"{dataclasses.replace(config, training=settings)} {master.source} {start and start.weights_hash()}",
         strategy=strategy,
         progress=progress,
     )
@@ -134,6 +134,7 @@ def _card(
     rows_validation: int,
     made_with: provenance.Provenance,
 ) -> dict:
+    at_best = training.history[f"validation_{config.training.monitor}"].idxmin()
     curve = training.history[["epoch", "step", "train_loss", "validation_mde_deg"]].round(5)
     is_paper = config.network == PAPER_NETWORK
     return {
@@ -159,7 +160,7 @@ def _card(
             "rows_test": data.NUM_TEST,
         },
         "metrics": {
-            "validation_mde_deg": float(training.history["validation_mde_deg"].min()),
+            "validation_mde_deg": float(training.history["validation_mde_deg"][at_best]),
             "best_epoch": training.best_epoch,
         },
         "learning_curve": curve.to_dict("list"),
