@@ -1,19 +1,20 @@
 """Table 6.1: dictionaries, networks and refinement on the same patterns, clean, noisy, and with a wrong geometry."""
 
 import time
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from omnet.dictionary import Dictionary
 
 from common.files import write_csv_atomic
 from common.results import ResultRow
-from experiments.chapter6_runs import OURS, SHIPPED, Chapter6, Scored, mde_row
+from experiments.chapter6_runs import OURS, SHIPPED, Chapter6, Indexer, Scored, mde_row
 from experiments.chapter6_tasks import CLEAN, CONDITIONS, SHIFTED, UNIT, Condition
 from experiments.paper_values import paper_value
 from omnet import figures
 from omnet.config import PAPER_LOSSES
-from omnet.disorientation import disorientation_deg, msea_error_deg
+from omnet.dictionary import Dictionary
+from omnet.disorientation import disorientation_deg, mseae_deg
 from omnet.predict import Predictor
 from omnet.sampling import cubochoric_grid
 
@@ -76,7 +77,7 @@ def _by_dictionary(chapter: Chapter6, steps: int, patterns: dict[Condition, np.n
     return found
 
 
-def _indexer(dictionary: Dictionary, metric: str):
+def _indexer(dictionary: Dictionary, metric: Literal["ncc", "dot"]) -> Indexer:
     def index(patterns: np.ndarray) -> np.ndarray:
         rows, _ = dictionary.index(patterns, metric=metric)
         return dictionary.quaternions[rows[:, 0]]
@@ -116,7 +117,7 @@ def _euler_rows(chapter: Chapter6, scored: list[Scored]) -> list[ResultRow]:
     rows = []
     for one in scored:
         if one.condition is CLEAN and one.method in names:
-            errors = msea_error_deg(chapter.test_quaternions, one.quaternions)
+            errors = mseae_deg(chapter.test_quaternions, one.quaternions)
             for angle, error, figure in zip(ANGLES, errors, paper[names[one.method]], strict=True):
                 rows.append(
                     ResultRow(

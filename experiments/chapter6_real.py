@@ -5,21 +5,23 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from omnet.refinement import refine
 
 from common import metrics
 from common.files import write_csv_atomic
 from common.results import ResultRow
-from experiments.chapter6_runs import OURS, SHIPPED, Chapter6
+from experiments.chapter6_runs import OURS, SHIPPED, Chapter6, Indexer
 from experiments.chapter6_tasks import NEW_GRADIENT, NEW_PC, NEW_SNR, NEW_TILT_DEG, NEW_VIGNETTING, UNIT
 from omnet import figures
+from omnet.augmentation import BACKGROUND_STD_SHARE
 from omnet.background import remove_dynamic_background, remove_static_background
-from omnet.config import FINE_TUNE_RECIPE
 from omnet.detector import Detector
 from omnet.disorientation import disorientation_deg
+from omnet.fine_tuning import config_for
 from omnet.master_pattern import BUNDLED
 from omnet.noise import add_gradient, add_noise, apply_vignetting
 from omnet.predict import PRETRAINED, Predictor, load_pretrained
+from omnet.refinement import refine
+from omnet.reprojection import Reprojection
 from omnet.rotations import quaternions_from_euler
 from omnet.scans import read_scan
 from omnet.simulator import Simulator
@@ -32,6 +34,7 @@ def real_scan(chapter: Chapter6) -> None:
     """The nine measured patterns against the orientations stored with them."""
     started = time.monotonic()
     scan = read_scan(REAL_SCAN, "Scan 1")
+    assert scan.static_background is not None and scan.reference_euler_rad is not None
     patterns = remove_static_background(scan.read(0, len(scan)), scan.static_background)
     patterns = remove_dynamic_background(patterns)
     reference = quaternions_from_euler(scan.reference_euler_rad)
@@ -40,12 +43,15 @@ def real_scan(chapter: Chapter6) -> None:
     rows, _ = dictionary.index(patterns)
     starts = {f"dictionary N = {chapter.profile.coarse_steps}": dictionary.quaternions[rows[:, 0]]}
     starts |= {name: predictor.predict(patterns)[0] for name, predictor in _ours(chapter).items()}
+    ways: dict[str, dict] = {"mean centre": {}, "stored centres": {"pc": scan.pc}, "centres too": {"refine_pc": True}}
+    # Simulated patterns lose what the measured ones have lost.
+    high_pass_px = BACKGROUND_STD_SHARE * scan.detector.shape[1]
     answers = {}
     for name, start in starts.items():
         answers[name] = start
-        answers[f"{name} + refinement, mean centre"] = refine(patterns, start, simulator).quaternions
-        answers[f"{name} + refinement, stored centres"] = refine(patterns, start, simulator, pc=scan.pc).quaternions
-        answers[f"{name} + refinement, centres too"] = refine(patterns, start, simulator, refine_pc=True).quaternions
+        for way, options in ways.items():
+            refined = refine(patterns, start, simulator, wide=True, high_pass_px=high_pass_px, **options)
+            answers[f"{name} + refinement, {way}"] = refined.quaternions
     errors = {name: disorientation_deg(reference, quaternions) for name, quaternions in answers.items()}
     write_csv_atomic(chapter.results / "real_scan_disorientations.csv", pd.DataFrame(errors).round(5))
     figures.real_scan(chapter.results)
@@ -66,14 +72,18 @@ def section_8_2_6(chapter: Chapter6) -> None:
     """From simulated to measured patterns: a network moved to another microscope by fine-tuning, beside scratch."""
     started = time.monotonic()
     detector = Detector(pc=NEW_PC, tilt_deg=NEW_TILT_DEG)
-    config = replace(FINE_TUNE_RECIPE, detector=detector, hidden_units=chapter.profile.ours.hidden_units)
+    name, source = list(_ours(chapter).items())[-1]
+    config = config_for(source, detector)
     if chapter.profile.num_fine_tune is not None:
         config = replace(config, num_train=chapter.profile.num_fine_tune, num_validation=50)
-    name, source = list(_ours(chapter).items())[-1]
-    networks = {
-        f"{name}, as it came": source,
-        f"{name}, fine-tuned": chapter.train("fine-tuned to a new detector", config, source).predictor,
-        "from scratch, as long": chapter.train("scratch on a new detector", config).predictor,
+    tuned = chapter.train("fine-tuned to a new detector", config, source).predictor
+    scratch = chapter.train("scratch on a new detector", config).predictor
+    reprojection = Reprojection(detector, source.detector)
+    ways: dict[str, Indexer] = {
+        f"{name}, as it came": lambda patterns: source.predict(patterns)[0],
+        f"{name}, patterns reprojected": lambda patterns: source.predict(reprojection(patterns))[0],
+        f"{name}, fine-tuned": lambda patterns: tuned.predict(patterns)[0],
+        "from scratch, as long": lambda patterns: scratch.predict(patterns)[0],
     }
     truth = chapter.test_quaternions
     simulated = Simulator(chapter.simulator.master, detector).simulate(truth)
@@ -83,13 +93,10 @@ def section_8_2_6(chapter: Chapter6) -> None:
         np.random.default_rng(NOISE_SEED),
     )
     rows = []
-    for network, predictor in networks.items():
+    for way, index in ways.items():
         for kind, patterns in (("clean", simulated), ("degraded", measured)):
-            as_new = Predictor(predictor.model, predictor.card)
-            error = disorientation_deg(truth, as_new.predict(patterns)[0])
-            rows.append(
-                _row(f"{network}, {kind} patterns", error, "simulated Ni, another detector", kind == "degraded")
-            )
+            error = disorientation_deg(truth, index(patterns))
+            rows.append(_row(f"{way}, {kind} patterns", error, "simulated Ni, another detector", kind == "degraded"))
     chapter.finish(
         "section_8_2_6",
         "Section 8.2.6: transfer to another detector and degraded patterns",

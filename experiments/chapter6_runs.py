@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from omnet.dictionary import Dictionary
-from omnet.refinement import refine
 
 from common import metrics
 from common.results import DataUsed, ResultRow
@@ -18,10 +16,12 @@ from experiments.chapter6_tasks import CLEAN, PROFILES, UNIT, Condition
 from omnet import data
 from omnet.config import PAPER_LOSSES, OMNetConfig
 from omnet.detector import Detector
+from omnet.dictionary import Dictionary
 from omnet.disorientation import disorientation_deg
 from omnet.master_pattern import BUNDLED, load_master_pattern
 from omnet.noise import add_noise
 from omnet.predict import PRETRAINED, Predictor, load_pretrained
+from omnet.refinement import refine
 from omnet.sampling import cubochoric_grid
 from omnet.simulator import Simulator
 from omnet.train import OMNetResult
@@ -159,11 +159,13 @@ class Chapter6(Chapter):
         return Scored(method, condition, quaternions, errors, seconds)
 
     def refined(self, start: Scored, patterns: np.ndarray, *, refine_pc: bool = False) -> Scored:
-        """Refine the answers of a method."""
+        """Refine the answers of a method, from far off where it is a network."""
+        is_far_off = not start.method.startswith("dictionary")
         name = f"{start.method} + refinement{' with centre' if refine_pc else ''}"
 
         def index(patterns: np.ndarray) -> np.ndarray:
-            return refine(patterns, start.quaternions, self.simulator, refine_pc=refine_pc).quaternions
+            refined = refine(patterns, start.quaternions, self.simulator, refine_pc=refine_pc, wide=is_far_off)
+            return refined.quaternions
 
         refined = self.score(name, start.condition, patterns, index)
         return replace(refined, seconds=refined.seconds + start.seconds)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from common import plotting
+from common import canvas, plotting
 
 UNIT = "degrees"
 
@@ -62,13 +62,14 @@ def disorientations(folder: Path) -> list[Path]:
 
 
 def real_scan(folder: Path) -> Path:
-    """The measured patterns: mean and largest error of each method, from ``real_scan_disorientations.csv``."""
+    """The measured patterns: each one's error by each method, and the means, from ``real_scan_disorientations.csv``."""
     table = pd.read_csv(folder / "real_scan_disorientations.csv")
-    return plotting.bars_beside_paper(
-        list(table),
-        table.mean(),
-        [None] * table.shape[1],
-        folder / "real_scan.png",
-        f"Mean disorientation from the stored reference ({UNIT})",
-        title="Nine measured nickel patterns",
-    )
+    figure, axes = canvas.new_axes("Nine measured nickel patterns", size=(8.0, 0.35 * table.shape[1] + 1.2))
+    for place, name in enumerate(table):
+        axes.plot(table[name], [place] * len(table), "o", color=canvas.colour_of(0), alpha=0.5, markersize=4)
+        axes.plot(table[name].mean(), place, "|", color=canvas.colour_of(1), markersize=14, markeredgewidth=2)
+    axes.set_yticks(range(table.shape[1]), list(table))
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.set_xlabel(f"Disorientation from the stored reference ({UNIT}); the bar is the mean")
+    return canvas.save_png(figure, folder / "real_scan.png")
