@@ -12,7 +12,6 @@ from common.results import ResultRow
 from experiments.chapter6_runs import OURS, SHIPPED, Chapter6, Indexer
 from experiments.chapter6_tasks import NEW_GRADIENT, NEW_PC, NEW_SNR, NEW_TILT_DEG, NEW_VIGNETTING, UNIT
 from omnet import figures
-from omnet.augmentation import BACKGROUND_STD_SHARE
 from omnet.background import remove_dynamic_background, remove_static_background
 from omnet.detector import Detector
 from omnet.disorientation import disorientation_deg
@@ -44,13 +43,11 @@ def real_scan(chapter: Chapter6) -> None:
     starts = {f"dictionary N = {chapter.profile.coarse_steps}": dictionary.quaternions[rows[:, 0]]}
     starts |= {name: predictor.predict(patterns)[0] for name, predictor in _ours(chapter).items()}
     ways: dict[str, dict] = {"mean centre": {}, "stored centres": {"pc": scan.pc}, "centres too": {"refine_pc": True}}
-    # Simulated patterns lose what the measured ones have lost.
-    high_pass_px = BACKGROUND_STD_SHARE * scan.detector.shape[1]
     answers = {}
     for name, start in starts.items():
         answers[name] = start
         for way, options in ways.items():
-            refined = refine(patterns, start, simulator, wide=True, high_pass_px=high_pass_px, **options)
+            refined = refine(patterns, start, simulator, wide=not name.startswith("dictionary"), **options)
             answers[f"{name} + refinement, {way}"] = refined.quaternions
     errors = {name: disorientation_deg(reference, quaternions) for name, quaternions in answers.items()}
     write_csv_atomic(chapter.results / "real_scan_disorientations.csv", pd.DataFrame(errors).round(5))

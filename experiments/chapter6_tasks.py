@@ -67,7 +67,7 @@ def _small(head: str, loss: str, grid_steps: int, max_epochs: int, hidden_units:
     return config.with_training(max_epochs=max_epochs, warmup_epochs=0.2, validate_every_steps=200)
 
 
-_CPU = (FINE_STEPS, 2, FAST_RECIPE.hidden_units)
+_CPU = (FINE_STEPS, 3, FAST_RECIPE.hidden_units)
 _SMOKE = (8, 2, (32,))
 PROFILES = {
     "smoke": Profile(

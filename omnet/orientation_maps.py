@@ -54,6 +54,12 @@ def direction_colours(crystal: np.ndarray) -> np.ndarray:
     return np.sqrt(shares / shares.max(axis=-1, keepdims=True))
 
 
+def check_direction(name: str) -> None:
+    """Raise a ``ValueError`` if this is no sample direction."""
+    if name not in SAMPLE_DIRECTIONS:
+        raise ValueError(f"Expected a sample direction {', '.join(SAMPLE_DIRECTIONS)}; received {name!r}.")
+
+
 def draw_orientation_map(table: pd.DataFrame, path: str | os.PathLike[str], sample_direction: str = "Z") -> Path:
     """Draw a map in inverse-pole-figure colours with its key; points without an orientation are black.
 
@@ -65,8 +71,7 @@ def draw_orientation_map(table: pd.DataFrame, path: str | os.PathLike[str], samp
     Raises:
         ValueError: If the direction is another, a column is missing or no point has an orientation.
     """
-    if sample_direction not in SAMPLE_DIRECTIONS:
-        raise ValueError(f"Expected a sample direction {', '.join(SAMPLE_DIRECTIONS)}; received {sample_direction!r}.")
+    check_direction(sample_direction)
     found, quaternions = _found(table)
     columns, column = np.unique(table["x_um"], return_inverse=True)
     rows, row = np.unique(table["y_um"], return_inverse=True)

@@ -188,9 +188,9 @@ def cubic_representatives(quaternions: np.ndarray) -> np.ndarray:
         quaternions: ``(n, 4)``.
 
     Returns:
-        ``(n, 4)`` with the largest ``w`` of the 24, ``w > 0.856``.
+        ``(n, 4)`` with the largest ``w`` of the 24, ``w >= (2 + sqrt 2) / 4 = 0.854``.
     """
-    equivalents = multiply(CUBIC_QUATERNIONS[None, :, :], np.asarray(quaternions)[:, None, :])  # (n, 24, 4)
-    best = np.abs(equivalents[..., 0]).argmax(axis=1)
-    chosen = equivalents[np.arange(len(equivalents)), best]  # (n, 4)
+    quaternions = np.asarray(quaternions)
+    w = quaternions @ conjugate(CUBIC_QUATERNIONS).T  # (n, 24), of all equivalents
+    chosen = multiply(CUBIC_QUATERNIONS[np.abs(w).argmax(axis=1)], quaternions)  # (n, 4)
     return np.where(chosen[:, :1] < 0, -chosen, chosen)

@@ -9,6 +9,7 @@ import numpy as np
 
 from common import artifacts, backend, provenance
 from common.training import TrainingResult, fit
+from common.training_config import TrainingConfig
 from omnet import data
 from omnet.augmentation import training_model
 from omnet.config import PAPER_NETWORK, OMNetConfig
@@ -67,6 +68,7 @@ def run(
         CollapsedTrainingError, DivergedTrainingError, CheckpointMismatchError: See ``common.training``.
         ValueError: If ``start`` is of another design.
     """
+    loss = make_loss(config.loss, config.head)
     folder = None if folder is None else Path(folder)
     settings = config.training
     master = load_master_pattern() if master is None else master
@@ -77,19 +79,24 @@ def run(
     if start is not None:
         _copy_weights(start, network, config)
     train, validation = data.training_rows(config), data.validation_rows(config)
+    # The fingerprint has the settings of the training, without those that may change between a kill and a new start.
+    design = dataclasses.replace(config, training=TrainingConfig())
     training = fit(
         training_model(network, simulator, config.augmentation, settings.seed),
         (train.x, train.y),
         (validation.x, validation.y),
         settings,
-        loss=make_loss(config.loss, config.head),
+        loss=loss,
         metrics={"validation_mde_deg": lambda true, predicted: _mde_deg(true, predicted, config.head)},
         folder=folder,
-        identity=f"{dataclasses.replace(config, training=settings)} {master.source} {start and start.weights_hash()}",
+        identity=f"{design} {master.source} {start and start.weights_hash()}",
         strategy=strategy,
         progress=progress,
     )
     card = _card(config, network, master, training, len(train), len(validation), made_with)
+    if start is not None:
+        came = {key: start.card[key] for key in ("recipe", "detector", "metrics")}
+        card["started_from"] = came | {"weights_sha256": start.weights_hash()}
     predictor = Predictor(network, card)
     test = data.test_quaternions()
     test_deg = disorientation_deg(test, predictor.predict(simulator.simulate(test))[0])
@@ -150,11 +157,11 @@ def _card(
         "recipe": config.recipe,
         "protocol": config.protocol,
         "augmentation": dataclasses.asdict(config.augmentation),
-        "training": dataclasses.asdict(config.training),
+        "training": dataclasses.asdict(config.training) | {"loss": config.loss},
         "training_seconds": round(training.seconds, 1),
         "data": {
             "name": f"simulated: {master.phase}, {master.energy_kev:g} kV",
-            "source": str(master.source),
+            "source": Path(master.source).name,
             "rows_train": rows_train,
             "rows_validation": rows_validation,
             "rows_test": data.NUM_TEST,

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from common import backend, networks, training
+from common.progress import TrainingProgress
 from common.training import DivergedTrainingError, TrainingConfig, make_optimizer
 
 NUM_ROWS = 41  # of batch 8: five full batches and a rest of one
@@ -151,6 +152,13 @@ def test_the_rate_warms_up_and_stays(warmup_epochs):
         assert float(schedule(step)) == pytest.approx(low + (0.5 - low) * min(1, step / warmup), abs=1e-6)
 
 
+def test_the_rate_goes_down_in_stairs():
+    config = dataclasses.replace(CONFIG, schedule="staircase", decay_per_epoch=0.5, learning_rate=0.4)
+    schedule = make_optimizer(config, steps_per_epoch=4)._learning_rate
+    rates = [float(schedule(step)) for step in range(10)]
+    assert rates == pytest.approx([0.4] * 4 + [0.2] * 4 + [0.1] * 2)
+
+
 @pytest.mark.parametrize("changes", [{"optimizer": "adagrad"}, {"schedule": "step"}])
 def test_unknown_settings_are_named(changes):
     with pytest.raises(ValueError, match=str(*changes.values())):
@@ -286,6 +294,13 @@ def test_progress_reports_each_validation(rows, capsys):
     training.fit(network(), rows, rows, CONFIG)
     lines = capsys.readouterr().err.splitlines()
     assert [line.split()[:2] for line in lines] == [["epoch", "1/2"], ["epoch", "2/2"]]
+
+
+def test_progress_knows_the_time_left_before_the_first_epoch_is_over(capsys):
+    bar = TrainingProgress(max_epochs=2, num_rows=100, steps_per_epoch=10)
+    row = {"epoch": 0, "step": 5, "train_loss": 1.0, "validation_mae": 1.0, "seconds": 60.0}
+    bar.validated(row, "mae", 1.0)
+    assert capsys.readouterr().err.endswith("1 rows/s  3.0 min left\n")  # a quarter of it took a minute
 
 
 def test_the_fused_update_is_the_one_of_keras(monkeypatch):

@@ -1,6 +1,5 @@
 """Files of patterns that are stopped at the worst moments, and go on."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -40,7 +39,7 @@ def test_a_file_is_written_in_parts_and_mapped(tmp_path):
     assert isinstance(patterns, np.memmap) and not patterns.flags.writeable
     np.testing.assert_array_equal(np.load(path), PATTERNS)
     assert make.asked == [(0, 30), (30, 60), (60, 90), (90, 100)]
-    assert sorted(os.listdir(path.parent)) == ["patterns.npy", "patterns.npy.json"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["patterns.npy", "patterns.npy.json"]
 
 
 @pytest.mark.parametrize("num_parts", [0, 1, 3])

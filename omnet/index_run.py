@@ -1,0 +1,153 @@
+"""A whole scan into one table: part by part, each kept beside the output until all are there, so that a stop costs one.
+
+The table has a row for each point of the scan, in the order of the scan:
+
+    x_um, y_um                    place
+    phi1_rad, Phi_rad, phi2_rad   Bunge Euler angles, sample to crystal, in the fundamental zone of 432
+    score                         NCC of pattern and simulation at the answer, see omnet.indexing
+    confidence                    of the first orientation, 0 to 1
+    start                         what gave the first orientation: network or dictionary
+    status, reason                ok, or error and why there is no orientation
+    disorientation_from_file_deg  from the orientation that the file has already, where it has any
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from common.files import atomic_path, write_csv_atomic, write_json_atomic
+from omnet.disorientation import disorientation_deg
+from omnet.indexing import NETWORK, Answers, Indexer, IndexingSettings
+from omnet.master_pattern import BUNDLED, load_master_pattern
+from omnet.orientation_maps import EULER_COLUMNS
+from omnet.predict import PRETRAINED
+from omnet.rotations import euler_from_quaternions, quaternions_from_euler
+from omnet.scans import Scan
+
+PIXELS_PER_PART = 4_000_000  # some 1,100 patterns of 60 x 60: less than a minute, 16 MB a copy
+FROM_FILE = "disorientation_from_file_deg"
+MANIFEST = "settings.json"
+
+
+def index_scan(
+    scan: Scan,
+    output: Path | str,
+    settings: IndexingSettings,
+    *,
+    master: Path | None = None,
+    weights: Path | None = None,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Index a scan into a CSV file, or go on with a run that was stopped.
+
+    Args:
+        scan: The scan.
+        output: CSV to write; ``OUTPUT.parts`` beside it holds what is done until all is.
+        settings: What is done with each pattern.
+        master: Master pattern (HDF5 of EMsoft); ``None`` is the bundled one of nickel.
+        weights: Network (``.keras``); ``None`` is the shipped one.
+        progress: Show bars on a terminal.
+
+    Returns:
+        The table, see the module.
+
+    Raises:
+        ValueError: If the parts are of another run, or something of the input is wrong.
+        ArtifactError: If the network cannot be loaded.
+    """
+    output = Path(output)
+    if output.is_dir():
+        raise ValueError(f"Expected a CSV file to write, received the folder {str(output)!r}.")
+    indexer = Indexer(
+        settings,
+        scan.detector,
+        load_master_pattern(master),
+        static_background=scan.static_background,
+        weights=weights,
+        progress=progress,
+    )
+    folder = output.with_name(output.name + ".parts")
+    _begin(folder, _manifest(scan, settings, master, weights))
+    num = max(1, PIXELS_PER_PART // int(np.prod(scan.detector.shape)))
+    with tqdm(total=len(scan), unit=" patterns", desc="indexing", disable=None if progress else True) as bar:
+        for start in range(0, len(scan), num):
+            rows = slice(start, min(start + num, len(scan)))
+            path = _part_path(folder, start)
+            if not path.exists():
+                answers = indexer.index(scan.read(rows.start, rows.stop), None if scan.pc is None else scan.pc[rows])
+                with atomic_path(path) as temporary:
+                    pq.write_table(pa.Table.from_pandas(as_table(answers), preserve_index=False), temporary)
+            bar.update(rows.stop - start)
+    parts = [pq.read_table(_part_path(folder, start)).to_pandas() for start in range(0, len(scan), num)]
+    table = pd.concat(parts, ignore_index=True)
+    table.insert(0, "x_um", scan.x_um)
+    table.insert(1, "y_um", scan.y_um)
+    if scan.reference_euler_rad is not None:
+        table[FROM_FILE] = _disorientation_from(scan.reference_euler_rad, table)
+    write_csv_atomic(output, table)
+    shutil.rmtree(folder)
+    return table
+
+
+def as_table(answers: Answers) -> pd.DataFrame:
+    """Answers as the columns of the table, without places."""
+    found = answers.reason == ""
+    euler_rad = np.full((len(found), 3), np.nan)
+    euler_rad[found] = euler_from_quaternions(answers.quaternions[found])
+    table = pd.DataFrame(euler_rad, columns=EULER_COLUMNS)
+    table["score"], table["confidence"], table["start"] = answers.score, answers.confidence, answers.start
+    table["status"], table["reason"] = np.where(found, "ok", "error"), answers.reason
+    return table
+
+
+def _disorientation_from(reference_euler_rad: np.ndarray, table: pd.DataFrame) -> np.ndarray:
+    known = np.isfinite(reference_euler_rad).all(axis=1) & (table["status"] == "ok").to_numpy()
+    result = np.full(len(table), np.nan)
+    ours = quaternions_from_euler(table.loc[known, EULER_COLUMNS].to_numpy())
+    result[known] = disorientation_deg(quaternions_from_euler(reference_euler_rad[known]), ours)
+    return result
+
+
+def _manifest(scan: Scan, settings: IndexingSettings, master: Path | None, weights: Path | None) -> dict:
+    """All that the answers depend on."""
+    stat = scan.path.stat()
+    return {
+        "scan": {"path": str(scan.path.resolve()), "name": scan.name, "bytes": stat.st_size, "mtime": stat.st_mtime_ns},
+        "settings": asdict(settings),
+        "detector": asdict(scan.detector),
+        "master pattern": _sha256(master or BUNDLED),
+        "network": _sha256(weights or PRETRAINED) if settings.method == NETWORK else None,
+    }
+
+
+def _begin(folder: Path, manifest: dict) -> None:
+    """Write down what is done, or check that the folder holds parts of just that."""
+    path, wanted = folder / MANIFEST, json.loads(json.dumps(manifest))
+    if path.exists():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if differing := [name for name in wanted if wanted[name] != found.get(name)]:
+            raise ValueError(
+                f"Expected {str(folder)!r} to hold parts of this run; it holds those of one with other "
+                f"{', '.join(differing)}. Take another output, or delete that folder to begin anew."
+            )
+    else:
+        write_json_atomic(path, wanted)
+
+
+def _part_path(folder: Path, start: int) -> Path:
+    return folder / f"from-{start:09d}.parquet"
+
+
+def _sha256(path: Path) -> str:
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

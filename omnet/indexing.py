@@ -1,0 +1,252 @@
+"""Indexing of real patterns: background off, a first orientation from network or dictionary, then refinement.
+
+The score of an answer is the normalised cross-correlation (NCC) of the prepared pattern with the pattern that is
+simulated for this answer, whatever found it: 1 is equality, 0 is what unrelated patterns have on average. The
+confidence is what the first step says of itself: the network's own, or the share of the dictionary's best matches that
+are neighbours of the best one.
+
+Reference:
+    Y. H. Chen et al., A dictionary approach to electron backscatter diffraction indexing, Microsc. Microanal. 21, 739
+    (2015), doi:10.1017/S1431927615000756.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from omnet.background import remove_dynamic_background, remove_static_background
+from omnet.detector import Detector
+from omnet.dictionary import Dictionary
+from omnet.disorientation import disorientation_deg
+from omnet.master_pattern import MasterPattern
+from omnet.patterns import usable_patterns
+from omnet.predict import load_pretrained
+from omnet.refinement import refine
+from omnet.reprojection import Reprojection
+from omnet.rotations import cubic_representatives
+from omnet.sampling import cubochoric_grid
+from omnet.simulator import Simulator
+
+NETWORK, DICTIONARY = "network", "dictionary"
+METHODS = (NETWORK, DICTIONARY)
+BINNED_SIDE = 60  # pixels; finer patterns index no better and make dictionaries of gigabytes
+NUM_BEST = 10  # matches of the dictionary that its confidence looks at
+NEIGHBOUR_DEG = 5.0  # between a true answer and the points around it in a grid of 50 steps
+LOW_SCORE = 0.2  # below it an answer of the network is tried again from the dictionary; real nickel has 0.4 to 0.5
+LOW_SHARE_OF_MEDIAN = 0.7  # the same, relative to the patterns around it; wrong answers there have 0 to 0.13
+MIN_COVERAGE = 0.5  # share of the network's field of view that the detector must see
+
+
+@dataclass(frozen=True)
+class IndexingSettings:
+    """What is done with each pattern.
+
+    Attributes:
+        method: ``"network"`` or ``"dictionary"``, where the first orientation comes from.
+        refine: Whether the orientation is then refined against simulations.
+        remove_static: Whether the static background is removed.
+        remove_dynamic: Whether the dynamic background is removed.
+        grid_steps: Steps along half the edge of the cubochoric grid of the dictionary; 50 are 41,625 orientations.
+
+    Raises:
+        ValueError: If the method is another.
+    """
+
+    method: str = NETWORK
+    refine: bool = True
+    remove_static: bool = False
+    remove_dynamic: bool = True
+    grid_steps: int = 50
+
+    def __post_init__(self):
+        if self.method not in METHODS:
+            raise ValueError(f"Expected the method {' or '.join(METHODS)}, received {self.method!r}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Orientations of patterns; rows are NaN and ``""`` where there is none.
+
+    Attributes:
+        quaternions: ``(n, 4)``, sample to crystal, in the fundamental zone of 432.
+        score: ``(n,)`` NCC with the simulated pattern at the answer.
+        confidence: ``(n,)`` from 0 to 1, as the first step says; NaN where it says nothing.
+        start: ``(n,)`` what gave the first orientation, ``"network"`` or ``"dictionary"``.
+        reason: ``(n,)`` why there is no answer, ``""`` where there is one.
+    """
+
+    quaternions: np.ndarray
+    score: np.ndarray
+    confidence: np.ndarray
+    start: np.ndarray
+    reason: np.ndarray
+
+    @classmethod
+    def none(cls, num: int) -> Answers:
+        """Answers to be filled in."""
+        empty = np.full(num, "", object)
+        return cls(np.full((num, 4), np.nan), np.full(num, np.nan), np.full(num, np.nan), empty, empty.copy())
+
+    def fill(self, rows: np.ndarray, others: Answers, other_rows: slice | np.ndarray = slice(None)) -> None:
+        """Put answers of others into rows of these."""
+        for name in ("quaternions", "score", "confidence", "start", "reason"):
+            getattr(self, name)[rows] = getattr(others, name)[other_rows]
+
+
+class Indexer:
+    """Indexes patterns of one detector; simulations, dictionary and network are made when they are first needed.
+
+    Args:
+        settings: What is done.
+        detector: Where the detector stands.
+        master: The phase.
+        static_background: ``(rows, columns)``, needed if it is to be removed.
+        weights: Network (``.keras``); ``None`` is the shipped one.
+        progress: Show a bar on a terminal while the dictionary is simulated.
+
+    Raises:
+        ValueError: If there is no static background to remove, or the detector sees too little of what the network saw.
+    """
+
+    def __init__(
+        self,
+        settings: IndexingSettings,
+        detector: Detector,
+        master: MasterPattern,
+        *,
+        static_background: np.ndarray | None = None,
+        weights: Path | None = None,
+        progress: bool = False,
+    ):
+        if settings.remove_static and static_background is None:
+            raise ValueError("Expected a static background to remove, found none in the scan; use --no-static.")
+        self.settings, self.weights, self.progress = settings, weights, progress
+        self.binning = max(1, min(detector.shape) // BINNED_SIDE)
+        self.detector = binned_detector(detector, self.binning)
+        # Rows and columns that fill no whole bin are cut off, which moves the fractions of a projection centre.
+        self._pc_scale = np.array(self.detector.pc) / np.array(detector.pc)
+        self.simulator = Simulator(master, self.detector)
+        self.static_background = None
+        if settings.remove_static:
+            self.static_background = binned(np.asarray(static_background, np.float32)[None], self.binning)[0]
+        if settings.method == NETWORK:
+            self._check_coverage()
+
+    def index(self, patterns: np.ndarray, pc: np.ndarray | None = None) -> Answers:
+        """Orientations of patterns.
+
+        Args:
+            patterns: ``(n, rows, columns)`` as they come from the camera.
+            pc: ``(n, 3)`` projection centres in Bruker's convention, one a pattern; ``None`` takes the detector's.
+
+        Returns:
+            An answer or a reason for each pattern, in their order.
+        """
+        patterns = np.asarray(patterns, np.float32)
+        answers = Answers.none(len(patterns))
+        usable, answers.reason[:] = usable_patterns(patterns)
+        prepared = self.prepare(patterns[usable])
+        has_contrast, why_not = usable_patterns(prepared)
+        rows = np.flatnonzero(usable)
+        answers.reason[rows] = [reason and f"{reason} without its background" for reason in why_not]
+        rows = rows[has_contrast]
+        if len(rows):
+            pc = None if pc is None else (pc * self._pc_scale)[rows]
+            answers.fill(rows, self._index_prepared(prepared[has_contrast], pc))
+        return answers
+
+    def prepare(self, patterns: np.ndarray) -> np.ndarray:
+        """Bin patterns and take their background off: ``(n, rows, columns)`` of `detector`, float32."""
+        patterns = binned(patterns, self.binning)
+        if self.static_background is not None:
+            patterns = remove_static_background(patterns, self.static_background)
+        return remove_dynamic_background(patterns) if self.settings.remove_dynamic else patterns
+
+    def _index_prepared(self, patterns: np.ndarray, pc: np.ndarray | None) -> Answers:
+        answers = self._answers_from(self.settings.method, patterns, pc)
+        if self.settings.method == NETWORK and self.settings.refine:
+            low = np.flatnonzero(answers.score < max(LOW_SCORE, LOW_SHARE_OF_MEDIAN * np.median(answers.score)))
+            if len(low):
+                again = self._answers_from(DICTIONARY, patterns[low], None if pc is None else pc[low])
+                better = again.score > answers.score[low]
+                answers.fill(low[better], again, better)
+        return answers
+
+    def _answers_from(self, start: str, patterns: np.ndarray, pc: np.ndarray | None) -> Answers:
+        """Answers whose first orientation network or dictionary gave."""
+        first = self._from_network if start == NETWORK else self._from_dictionary
+        quaternions, confidence = first(patterns)
+        if self.settings.refine:
+            wide = start == NETWORK  # which errs by more than the grid of a dictionary
+            refined = refine(patterns, quaternions, self.simulator, pc=pc, wide=wide)
+            quaternions, score = refined.quaternions, refined.scores
+        else:
+            score = ncc(patterns, self.simulator.simulate(quaternions, pc))
+        made = Answers.none(len(patterns))
+        made.start[:] = start
+        return replace(made, quaternions=cubic_representatives(quaternions), score=score, confidence=confidence)
+
+    def _from_network(self, patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self._predictor.predict(self._reprojection(patterns))
+
+    def _from_dictionary(self, patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rows, _ = self._dictionary.index(patterns, num_best=NUM_BEST)
+        best = self._dictionary.quaternions[rows]  # (n, NUM_BEST, 4)
+        neighbours = disorientation_deg(best[:, :1], best[:, 1:]) < NEIGHBOUR_DEG
+        return best[:, 0], neighbours.mean(axis=1)
+
+    def _check_coverage(self) -> None:
+        if self._reprojection.coverage < MIN_COVERAGE:
+            raise ValueError(
+                f"Expected a detector that sees at least {MIN_COVERAGE:.0%} of what the network was trained to see; "
+                f"this one sees {self._reprojection.coverage:.0%}. Use --method dictionary."
+            )
+
+    @cached_property
+    def _predictor(self):
+        return load_pretrained(self.weights)
+
+    @cached_property
+    def _reprojection(self) -> Reprojection:
+        return Reprojection(self.detector, self._predictor.detector)
+
+    @cached_property
+    def _dictionary(self) -> Dictionary:
+        grid = cubochoric_grid(self.settings.grid_steps)
+        return Dictionary(grid, self.simulator.dictionary(grid, progress=self.progress))
+
+
+def binned(patterns: np.ndarray, factor: int) -> np.ndarray:
+    """Means of blocks of pixels; rows and columns at the bottom and the right that fill no block are cut off.
+
+    Args:
+        patterns: ``(n, rows, columns)``.
+        factor: Edge of a block.
+
+    Returns:
+        ``(n, rows // factor, columns // factor)``.
+    """
+    if factor == 1:
+        return patterns
+    rows, columns = (length // factor for length in patterns.shape[1:])
+    kept = patterns[:, : rows * factor, : columns * factor]
+    return kept.reshape(-1, rows, factor, columns, factor).mean(axis=(2, 4))
+
+
+def binned_detector(detector: Detector, factor: int) -> Detector:
+    """The detector of `binned` patterns: its projection centre is in fractions of what is left."""
+    rows, columns = (length // factor for length in detector.shape)
+    higher, wider = detector.shape[0] / (rows * factor), detector.shape[1] / (columns * factor)
+    x, y, z = detector.pc
+    return replace(detector, shape=(rows, columns), pc=(x * wider, y * higher, z * higher))
+
+
+def ncc(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Normalised cross-correlation of pairs of patterns, ``(n, rows, columns)`` each, as ``(n,)`` from -1 to 1."""
+    deviations = [patterns - patterns.mean(axis=(1, 2), keepdims=True) for patterns in (first, second)]
+    lengths = [np.sqrt((deviation**2).sum(axis=(1, 2))) for deviation in deviations]
+    return (deviations[0] * deviations[1]).sum(axis=(1, 2)) / (lengths[0] * lengths[1])

@@ -1,0 +1,161 @@
+"""Indexing of simulated scans whose orientations are known; the real one is in test_index_command.py."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from omnet import indexing
+from omnet.detector import Detector
+from omnet.disorientation import disorientation_deg
+from omnet.indexing import DICTIONARY, NETWORK, Indexer, IndexingSettings, binned, binned_detector, ncc
+from omnet.master_pattern import load_master_pattern
+from omnet.rotations import multiply, quaternions_from_rotation_vectors, random_quaternions
+from omnet.simulator import Simulator
+
+SMALL = Detector(shape=(24, 24))
+BY_DICTIONARY = IndexingSettings(DICTIONARY, grid_steps=26)  # 5,900 orientations some 3.6 degrees apart
+
+
+@pytest.fixture(scope="module")
+def master():
+    return load_master_pattern()
+
+
+@pytest.fixture(scope="module")
+def by_dictionary(master):
+    return Indexer(BY_DICTIONARY, SMALL, master)
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return random_quaternions(24, np.random.default_rng(2))
+
+
+@pytest.fixture(scope="module")
+def patterns(master, truth):
+    """With the background of a camera: brighter in the middle."""
+    y, x = np.mgrid[-1:1:24j, -1:1:24j]
+    return Simulator(master, SMALL).simulate(truth) + 200 * np.exp(-(x**2) - y**2)
+
+
+class Network:
+    """Stands in for a trained one: its answers err by 5 degrees, and every fourth is far off."""
+
+    detector = SMALL
+
+    def __init__(self, truth):
+        self.truth = truth
+
+    def predict(self, patterns):
+        assert patterns.shape == (len(self.truth), 24, 24)
+        rng = np.random.default_rng(3)
+        axes = rng.normal(size=(len(self.truth), 3))
+        turns = np.deg2rad(5) * axes / np.linalg.norm(axes, axis=1, keepdims=True)
+        answers = multiply(quaternions_from_rotation_vectors(turns), self.truth)
+        answers[::4] = random_quaternions(len(answers[::4]), rng)
+        return answers, np.linspace(0, 1, len(self.truth))
+
+
+@pytest.fixture
+def by_network(master, truth, by_dictionary, monkeypatch):
+    monkeypatch.setattr(indexing, "load_pretrained", lambda path: Network(truth))
+
+    def make(**changes):
+        made = Indexer(replace(BY_DICTIONARY, method=NETWORK, **changes), SMALL, master)
+        made.__dict__["_dictionary"] = by_dictionary._dictionary
+        return made
+
+    return make
+
+
+def test_dictionary_and_refinement_find_the_orientations(by_dictionary, patterns, truth):
+    answers = by_dictionary.index(patterns)
+    errors = disorientation_deg(answers.quaternions, truth)
+    right = errors < 0.5
+    assert right.mean() > 0.6  # patterns of 24 x 24 in a coarse grid: of 60 x 60 in one of 50 steps it is all
+    assert answers.score[right].min() > 2 * answers.score[~right].max()
+    assert answers.confidence[right].mean() > answers.confidence[~right].mean()
+    assert set(answers.start) == {DICTIONARY} and set(answers.reason) == {""}
+
+
+def test_refinement_raises_the_score(by_dictionary, patterns, truth, master):
+    refined = by_dictionary.index(patterns)
+    first = Indexer(replace(BY_DICTIONARY, refine=False), SMALL, master)
+    first.__dict__["_dictionary"] = by_dictionary._dictionary
+    plain = first.index(patterns)
+    assert disorientation_deg(plain.quaternions, truth).mean() > 5 * np.median(
+        disorientation_deg(refined.quaternions, truth)
+    )
+    assert (refined.score > plain.score - 0.02).all() and refined.score.mean() > plain.score.mean()
+
+
+def test_projection_centres_of_each_point_are_used(by_dictionary, truth, master):
+    pc = np.array(SMALL.pc) + np.random.default_rng(4).uniform(-0.02, 0.02, (len(truth), 3))
+    made = Simulator(master, SMALL).simulate(truth, pc)
+    right = np.median(disorientation_deg(by_dictionary.index(made, pc).quaternions, truth))
+    assert right < 0.2 < 0.6 < np.median(disorientation_deg(by_dictionary.index(made).quaternions, truth))
+
+
+def test_patterns_without_content_have_a_reason_and_the_rest_is_as_without_them(by_dictionary, patterns):
+    some = patterns[:4].copy()
+    some[1], some[2, 3, 3] = 7, np.nan
+    answers, alone = by_dictionary.index(some), by_dictionary.index(patterns[[0, 3]])
+    assert answers.reason.tolist() == ["", "constant pattern", "NaN or infinite values", ""]
+    assert np.isnan(answers.quaternions[1:3]).all() and np.isnan(answers.score[1:3]).all()
+    np.testing.assert_allclose(answers.quaternions[[0, 3]], alone.quaternions, atol=1e-6)
+    nothing = by_dictionary.index(some[1:3])
+    assert nothing.reason.tolist() == ["constant pattern", "NaN or infinite values"]
+
+
+def test_a_pattern_that_is_nothing_but_background_has_a_reason(master, patterns):
+    settings = replace(BY_DICTIONARY, remove_static=True)
+    indexer = Indexer(settings, SMALL, master, static_background=patterns[0])
+    assert indexer.index(patterns[:1]).reason.tolist() == ["constant pattern without its background"]
+    with pytest.raises(ValueError, match="static background.*--no-static"):
+        Indexer(settings, SMALL, master)
+
+
+def test_answers_of_the_network_that_match_badly_are_tried_again(by_network, patterns, truth):
+    answers = by_network().index(patterns)
+    errors = disorientation_deg(answers.quaternions, truth)
+    assert (errors < 0.5).mean() > 0.8
+    assert set(answers.start[::4]) == {DICTIONARY}
+    assert (np.delete(answers.start, np.s_[::4]) == NETWORK).mean() > 0.8
+
+
+def test_the_network_alone_says_its_own_confidence(by_network, patterns, truth):
+    answers = by_network(refine=False).index(patterns)
+    assert set(answers.start) == {NETWORK}
+    np.testing.assert_allclose(answers.confidence, np.linspace(0, 1, len(truth)))
+    np.testing.assert_allclose(np.delete(disorientation_deg(answers.quaternions, truth), np.s_[::4]), 5, atol=1e-6)
+
+
+def test_a_detector_that_sees_little_of_what_the_network_saw_is_refused(by_network, master):
+    far = Detector(shape=(24, 24), pc=(SMALL.pc[0], SMALL.pc[1], 1.5))
+    with pytest.raises(ValueError, match="50%.*--method dictionary"):
+        Indexer(replace(BY_DICTIONARY, method=NETWORK), far, master)
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(ValueError, match="network or dictionary.*'hough'"):
+        IndexingSettings("hough")
+
+
+@pytest.mark.parametrize("shape", [(130, 130), (131, 187)])
+def test_fine_patterns_are_binned_and_their_geometry_with_them(master, truth, shape):
+    """The directions of a bin are those of the pixels in it, also where rows and columns are left over."""
+    detector = Detector(shape=shape)
+    coarse = binned_detector(detector, 2)
+    assert coarse.shape == (65, shape[1] // 2)
+    for axis in range(3):
+        fine = detector.directions()[:, axis].reshape(1, *shape)
+        np.testing.assert_allclose(binned(fine, 2)[0].ravel(), coarse.directions()[:, axis], atol=1e-3)
+    indexer = Indexer(BY_DICTIONARY, detector, master)
+    assert indexer.binning == 2 and indexer.prepare(np.zeros((1, *shape))).shape == (1, *coarse.shape)
+
+
+def test_ncc_is_the_correlation_coefficient():
+    first, second = np.random.default_rng(5).normal(size=(2, 3, 8, 9))
+    expected = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(first, second, strict=True)]
+    np.testing.assert_allclose(ncc(first, second), expected)
