@@ -15,6 +15,8 @@ from omnet import figures
 from omnet.config import PAPER_LOSSES
 from omnet.dictionary import Dictionary
 from omnet.disorientation import disorientation_deg, mseae_deg
+from omnet.indexing import Indexer as Indexing
+from omnet.indexing import IndexingSettings
 from omnet.predict import Predictor
 from omnet.sampling import cubochoric_grid
 
@@ -32,6 +34,7 @@ def table_6_1(chapter: Chapter6) -> None:
         scored += _by_dictionary(chapter, steps, patterns)
     for name, predictor in networks.items():
         scored += _by_network(chapter, name, predictor, patterns)
+    scored += _by_default(chapter, patterns)
     table = pd.DataFrame({f"{one.method}, {one.condition.name}": one.errors_deg for one in scored})
     write_csv_atomic(chapter.results / "table_6_1_disorientations.csv.gz", table.round(5))
     _write_means(chapter, scored)
@@ -95,6 +98,16 @@ def _by_network(
         if name in (OURS, SHIPPED):
             found.append(chapter.refined(by_network, measured))
     return found
+
+
+def _by_default(chapter: Chapter6, patterns: dict[Condition, np.ndarray]) -> list[Scored]:
+    """What ``omnet index`` does: network and refinement, and the dictionary again where the score is low."""
+    settings = IndexingSettings(remove_dynamic=False, grid_steps=chapter.profile.coarse_steps)
+    indexer = Indexing(settings, chapter.simulator.detector, chapter.simulator.master)
+    return [
+        chapter.score("omnet index", condition, measured, lambda patterns: indexer.index(patterns).quaternions)
+        for condition, measured in patterns.items()
+    ]
 
 
 def _beside(chapter: Chapter6, scored: Scored) -> dict:
