@@ -5,7 +5,7 @@ import typer
 from omnet.index_command import index
 from omnet.train_command import fine_tune, train
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
 
 @app.callback()

@@ -26,7 +26,7 @@ def remove_static_background(patterns: np.ndarray, background: np.ndarray, opera
         ValueError: If shapes differ, the background is not finite, the operation is another, or a division is asked for
             with a background that is not positive everywhere.
     """
-    patterns, background = checked_patterns(patterns), np.asarray(background, np.float32)
+    patterns, background = as_patterns(patterns), np.asarray(background, np.float32)
     if background.shape != patterns.shape[1:]:
         raise ValueError(f"Expected a background of shape {patterns.shape[1:]}, received {background.shape}.")
     if not np.isfinite(background).all():
@@ -53,7 +53,7 @@ def remove_dynamic_background(patterns: np.ndarray, std_px: float | None = None)
     Raises:
         ValueError: If the shape is another, or the deviation not positive.
     """
-    patterns = checked_patterns(patterns)
+    patterns = as_patterns(patterns)
     std_px = patterns.shape[2] / 8 if std_px is None else std_px
     if not 0 < std_px < np.inf:
         raise ValueError(f"Expected a positive standard deviation in pixels, received {std_px!r}.")
@@ -68,7 +68,7 @@ def stretched(patterns: np.ndarray) -> np.ndarray:
     return (patterns - lowest) * (255 / np.where(span == 0, 1, span))
 
 
-def checked_patterns(patterns: np.ndarray) -> np.ndarray:
+def as_patterns(patterns: np.ndarray) -> np.ndarray:
     """Patterns as float32.
 
     Raises:

@@ -5,10 +5,18 @@ from typing import Annotated
 import typer
 
 ProjectionCentre = Annotated[
-    str | None, typer.Option("--pc", help="Projection centre x,y,z in Bruker's convention, such as 0.42,0.21,0.50.")
+    str | None,
+    typer.Option(
+        "--pc",
+        help="Projection centre x,y,z in Bruker's convention, such as 0.42,0.21,0.50; default: scan's or network's.",
+    ),
 ]
-SampleTilt = Annotated[float | None, typer.Option("--sample-tilt", help="Tilt of the sample, degrees.")]
-DetectorTilt = Annotated[float | None, typer.Option("--detector-tilt", help="Tilt of the detector, degrees.")]
+SampleTilt = Annotated[
+    float | None, typer.Option("--sample-tilt", help="Tilt of the sample, degrees; default as for --pc.")
+]
+DetectorTilt = Annotated[
+    float | None, typer.Option("--detector-tilt", help="Tilt of the detector, degrees; default as for --pc.")
+]
 
 
 def parse_centre(text: str | None) -> tuple[float, float, float] | None:

@@ -7,6 +7,7 @@ import typer
 
 from common.command_line import fail, note, print_summary
 from common.quiet import native_stderr_silenced
+from omnet.geometry_options import DetectorTilt, ProjectionCentre, SampleTilt, parse_centre
 
 
 def index(
@@ -29,14 +30,9 @@ def index(
     map_file: Annotated[Path | None, typer.Option("--map", help="Also draw the map in IPF colours (PNG).")] = None,
     direction: Annotated[str, typer.Option(help="Sample direction of the map: X, Y or Z.")] = "Z",
     poles: Annotated[Path | None, typer.Option(help="Also draw pole figures of <001>, <011>, <111> (PNG).")] = None,
-    pc: Annotated[
-        str | None,
-        typer.Option(
-            help="Projection centre x,y,z in Bruker's convention, instead of the file's, such as 0.42,0.21,0.50."
-        ),
-    ] = None,
-    sample_tilt: Annotated[float | None, typer.Option(help="Degrees, instead of the file's.")] = None,
-    detector_tilt: Annotated[float | None, typer.Option(help="Degrees, instead of the file's.")] = None,
+    pc: ProjectionCentre = None,
+    sample_tilt: SampleTilt = None,
+    detector_tilt: DetectorTilt = None,
     static: Annotated[
         bool | None,
         typer.Option("--static/--no-static", help="Remove the static background; default: where the file has one."),
@@ -83,7 +79,7 @@ def index(
                 "Expected --weights of a network for the phase of --master, as the shipped one knows nickel alone; "
                 f"received neither these nor --method {DICTIONARY}."
             )
-        opened = read_scan(scan_file, scan, pc=_centre(pc), sample_tilt_deg=sample_tilt, tilt_deg=detector_tilt)
+        opened = read_scan(scan_file, scan, pc=parse_centre(pc), sample_tilt_deg=sample_tilt, tilt_deg=detector_tilt)
         for text in opened.notes:
             note(text)
         settings = IndexingSettings(
@@ -110,14 +106,3 @@ def index(
         print(f"mean disorientation from the orientations in the file: {table[FROM_FILE].mean():.3f} degrees")
     if strict and (table["status"] != "ok").any():
         raise typer.Exit(code=1)
-
-
-def _centre(text: str | None) -> tuple[float, float, float] | None:
-    """The three numbers of ``--pc``."""
-    if text is None:
-        return None
-    try:
-        x, y, z = (float(number) for number in text.split(","))
-    except ValueError:
-        raise ValueError(f"Expected --pc as three numbers x,y,z such as 0.42,0.21,0.50; received {text!r}.") from None
-    return x, y, z

@@ -9,7 +9,7 @@ doi:10.1017/S1431927613001840, on the detector.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from omnet.background import checked_patterns
+from omnet.background import as_patterns
 
 
 def add_noise(patterns: np.ndarray, snr: ArrayLike, rng: np.random.Generator) -> np.ndarray:
@@ -29,7 +29,7 @@ def add_noise(patterns: np.ndarray, snr: ArrayLike, rng: np.random.Generator) ->
     Raises:
         ValueError: If the shape is another, or a ratio is not positive.
     """
-    patterns = checked_patterns(patterns)
+    patterns = as_patterns(patterns)
     deviation = patterns.std(axis=(1, 2), keepdims=True) / _each("signal-to-noise ratio", snr, patterns, above=0)
     return patterns + deviation * rng.standard_normal(patterns.shape, np.float32)
 
@@ -47,7 +47,7 @@ def apply_gain(patterns: np.ndarray, gain: ArrayLike) -> np.ndarray:
     Raises:
         ValueError: If the shape is another, or a factor is not positive.
     """
-    patterns = checked_patterns(patterns)
+    patterns = as_patterns(patterns)
     return np.clip(patterns * _each("gain", gain, patterns, above=0), 0, 255)
 
 
@@ -67,7 +67,7 @@ def add_gradient(patterns: np.ndarray, strength: ArrayLike, angle_rad: ArrayLike
     Raises:
         ValueError: If the shape is another, or a number is not finite.
     """
-    patterns = checked_patterns(patterns)
+    patterns = as_patterns(patterns)
     x, y = _coordinates(patterns.shape[1:])
     angle_rad = _each("angle", angle_rad, patterns)
     along = x * np.cos(angle_rad) + y * np.sin(angle_rad)  # (n or 1, rows, columns)
@@ -88,7 +88,7 @@ def apply_vignetting(patterns: np.ndarray, corner: ArrayLike) -> np.ndarray:
     Raises:
         ValueError: If the shape is another, or a brightness is not positive.
     """
-    patterns = checked_patterns(patterns)
+    patterns = as_patterns(patterns)
     x, y = _coordinates(patterns.shape[1:])
     lost = 1 - _each("brightness of the corners", corner, patterns, above=0)
     return patterns * (1 - lost * (x * x + y * y) / 2)
