@@ -19,8 +19,8 @@ class SimulatedPatterns(keras.Layer):
 
     Args:
         simulator: Master pattern and detector.
-        augmentation: Strength of noise, background and gain; the projection centres come with the rows.
-        seed: Seed of noise, background and gain.
+        augmentation: Strength of high-pass, gain, background and noise; the projection centres come with the rows.
+        seed: Seed of all of them.
 
     Input shape:
         ``(batch_size, 7)``: unit quaternion, projection centre

@@ -49,7 +49,7 @@ class OMNetConfig:
         num_validation: Random orientations that decide on the best weights, other than all the rest.
         protocol: ``"honest"``, or ``"paper"``: the test orientations are the validation orientations as well, as in
             the released code; its errors are too low.
-        augmentation: Noise and background of training patterns.
+        augmentation: What training patterns go through.
         detector: The geometry that the network learns; it answers for no other.
         training: Optimiser, schedule and stopping.
     """

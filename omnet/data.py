@@ -92,6 +92,7 @@ def orientations(outputs: np.ndarray, head: str) -> tuple[np.ndarray, np.ndarray
     if head == "harmonics":
         return quaternions_from_harmonics(outputs)
     outputs = np.asarray(outputs, np.float64)
-    quaternions = rotations.quaternions_from_euler(outputs) if head == "euler" else outputs
+    # Nothing keeps a network's angles to one turn.
+    quaternions = rotations.quaternions_from_euler(outputs % rotations.TWO_PI) if head == "euler" else outputs
     quaternions = quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True)
     return rotations.cubic_representatives(quaternions), np.full(len(outputs), np.nan)

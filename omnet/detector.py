@@ -1,4 +1,4 @@
-"""Where the detector stands: the direction in the sample frame in which each of its pixels sees the source point.
+"""Where the detector stands: the direction, in the sample frame, from the source point to each of its pixels.
 
 Reference: chapter 6 of the thesis; P. G. Callahan, M. De Graef, Microsc. Microanal. 19, 1255 (2013),
 doi:10.1017/S1431927613001840; the makers' conventions for the projection centre: M. A. Jackson, E. Pascal, M. De Graef,

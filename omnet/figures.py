@@ -13,7 +13,7 @@ def learning_curves(folder: Path) -> list[Path]:
     """Figure 6.4: loss and mean disorientation against the epoch for each loss, from ``fig_6_4_curves.csv``."""
     table = pd.read_csv(folder / "fig_6_4_curves.csv")
     curves = {loss: rows.set_index("epochs") for loss, rows in table.groupby("loss", sort=False)}
-    epochs = next(iter(curves.values())).index
+    epochs = max((rows.index for rows in curves.values()), key=len)
     return [
         plotting.metric_against(
             epochs,

@@ -141,6 +141,10 @@ def _begin(folder: Path, manifest: dict) -> None:
                 f"{', '.join(differing)}. Take another output, or delete that folder to begin anew."
             )
     else:
+        for part in folder.glob(
+            "from-*.parquet"
+        ):  # of a run that was killed while it tidied up: of what, none can tell
+            part.unlink()
         write_json_atomic(path, wanted)
 
 

@@ -20,12 +20,12 @@ from omnet.disorientation import tensor_disorientation_deg
 
 
 def mean_absolute(true, predicted):
-    """``(n, k)`` twice -> ``(n,)``, in units of the outputs."""
+    """Summed over the outputs, ``(n, k)`` twice -> ``(n,)``, in their units; the mean is that over patterns."""
     return ops.sum(ops.abs(true - predicted), axis=-1)
 
 
 def mean_square(true, predicted):
-    """``(n, k)`` twice -> ``(n,)``, in squared units of the outputs."""
+    """The same of squares, in squared units of the outputs."""
     return ops.sum(ops.square(true - predicted), axis=-1)
 
 

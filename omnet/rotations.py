@@ -14,6 +14,7 @@ import warnings
 import numpy as np
 
 TWO_PI = 2 * np.pi
+LARGEST_PLAUSIBLE_RAD = 2 * TWO_PI + 1e-5  # 4 pi, in float32 too, stands for a point that was not indexed
 
 
 def _cubic_quaternions() -> np.ndarray:
@@ -77,7 +78,7 @@ def check_euler_rad(euler_rad: np.ndarray) -> np.ndarray:
         raise ValueError(f"Expected Euler angles of shape (..., 3); received {euler_rad.shape}.")
     if not np.isfinite(euler_rad).all():
         raise ValueError("Expected finite Euler angles; received NaN or infinity.")
-    if euler_rad.size and np.abs(euler_rad).max() > 2 * TWO_PI:
+    if euler_rad.size and np.abs(euler_rad).max() > LARGEST_PLAUSIBLE_RAD:
         warnings.warn(
             f"Expected Euler angles in radians; the largest received is {np.abs(euler_rad).max():.1f}, which looks "
             "like degrees. Convert them with numpy.deg2rad.",

@@ -159,6 +159,12 @@ def _check(raw: RawScan, path: Path) -> None:
             f"Expected a static background of shape {patterns.shape[1:]} for {str(path)!r}, received "
             f"{background.shape}; take it away to index without."
         )
+    known = raw.reference_euler_rad
+    if known is not None and len(known) != len(patterns):
+        raise ValueError(
+            f"Expected an orientation for each of the {len(patterns)} patterns in {str(path)!r}, or none at all; it holds "
+            f"{len(known)}. Take them away, or save the scan anew."
+        )
 
 
 def _notes(raw: RawScan, is_pc_given: bool) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """``.ang`` files, read back by orix."""
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,7 +51,6 @@ def test_the_projection_centre_is_in_the_convention_of_tsl(table, tmp_path):
 
 def test_the_crystal_comes_from_the_master_pattern(tmp_path):
     assert read_crystal(BUNDLED, "ni") == NICKEL
-    h5py = pytest.importorskip("h5py")
     h5py.File(tmp_path / "bare.h5", "w").close()
     with pytest.raises(ValueError, match="CrystalData"):
         read_crystal(tmp_path / "bare.h5", "ni")

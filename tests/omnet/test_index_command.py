@@ -163,6 +163,18 @@ def test_parts_of_another_run_are_not_gone_on_with(counted, tmp_path):
         index_scan(other, tmp_path / "out.csv", IndexingSettings(DICTIONARY))
 
 
+def test_parts_that_lost_their_settings_are_made_anew(counted, tmp_path):
+    """As a kill in the middle of the last tidying up leaves them."""
+    scan = read_scan(NICKEL, "Scan 1")
+    counted.seen, counted.stop_at = [], 1
+    with pytest.raises(Stopped):
+        index_scan(scan, tmp_path / "out.csv", IndexingSettings(DICTIONARY))
+    (tmp_path / "out.csv.parts" / index_run.MANIFEST).unlink()
+    counted.seen, counted.stop_at = [], None
+    index_scan(scan, tmp_path / "out.csv", IndexingSettings(DICTIONARY, refine=False))
+    assert counted.seen == [4, 4, 1]
+
+
 @pytest.mark.parametrize(("options", "words"), [
     ([], ["'Scan 1', 'Scan 2'", "--scan"]),
     (["--scan", "Scan 1", "--method", "hough"], ["network or dictionary", "'hough'"]),

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -155,6 +157,9 @@ def test_representatives_are_inside_the_region_of_orix():
 def test_angles_in_degrees_are_warned_of_and_others_refused():
     with pytest.warns(UserWarning, match="looks like degrees"):
         quaternions_from_euler(np.array([120.0, 45.0, 10.0]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quaternions_from_euler(np.full(3, 4 * np.pi, np.float32))  # what OIM writes for a point without an orientation
     with pytest.raises(ValueError, match=r"shape \(\.\.\., 3\)"):
         rotations.check_euler_rad(np.zeros((5, 2)))
     with pytest.raises(ValueError, match="finite"):

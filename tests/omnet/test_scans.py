@@ -181,6 +181,18 @@ def test_a_header_that_is_wrong_is_said(tmp_path, name, value, words):
         read_scan(path, "Scan 1")
 
 
+def test_orientations_that_are_not_one_a_pattern_are_said(tmp_path):
+    path = copied(tmp_path)
+    with h5py.File(path, "r+") as file:
+        data = file["Scan 1/EBSD/CrystalMap/crystal_map/data"]
+        for name in ("phi1", "Phi", "phi2", "phase_id"):
+            values = data[name][:8]
+            del data[name]
+            data[name] = values
+    with pytest.raises(ValueError, match="each of the 9 patterns.*holds 8"):
+        read_scan(path, "Scan 1")
+
+
 def test_a_projection_centre_that_is_missing_can_be_given(tmp_path):
     path = copied(tmp_path)
     with h5py.File(path, "r+") as file:
