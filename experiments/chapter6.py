@@ -13,14 +13,14 @@ from experiments.chapter6_real import real_scan, section_8_2_6
 from experiments.chapter6_runs import Chapter6
 from experiments.chapter6_tasks import UNIT
 from omnet import figures
-from omnet.config import PAPER_LOSSES
+from omnet.config import LOSSES
 
 
 def fig_6_4(chapter: Chapter6) -> None:
     """Loss and mean disorientation against the epoch, for the five losses."""
     started = time.monotonic()
     curves, rows = [], []
-    for loss in PAPER_LOSSES:
+    for loss in LOSSES:
         result = chapter.of_loss(loss)
         steps_per_epoch = -(-result.card["data"]["rows_train"] // result.card["training"]["batch_size"])
         history = result.training.history

@@ -12,12 +12,13 @@ from experiments.chapter6_runs import OURS, SHIPPED, Chapter6, Indexer, Scored, 
 from experiments.chapter6_tasks import CLEAN, CONDITIONS, SHIFTED, UNIT, Condition
 from experiments.paper_values import paper_value
 from omnet import figures
-from omnet.config import PAPER_LOSSES
+from omnet.config import LOSSES
 from omnet.dictionary import Dictionary
 from omnet.disorientation import disorientation_deg, mseae_deg
 from omnet.indexing import Indexer as Indexing
 from omnet.indexing import IndexingSettings
 from omnet.predict import Predictor
+from omnet.rotations import CUBIC_QUATERNIONS, multiply
 from omnet.sampling import cubochoric_grid
 
 EXPERIMENTAL = 1  # column of the paper's table
@@ -59,10 +60,16 @@ def _floors(chapter: Chapter6) -> list[Scored]:
     found = []
     for steps in (chapter.profile.coarse_steps, chapter.profile.fine_steps):
         grid = cubochoric_grid(steps)
-        nearest = [disorientation_deg(one, grid).argmin() for one in chapter.test_quaternions]
+        nearest = [_nearest(one, grid) for one in chapter.test_quaternions]
         errors = disorientation_deg(chapter.test_quaternions, grid[nearest])
         found.append(Scored(f"nearest of grid N = {steps}", CLEAN, grid[nearest], errors, 0.0))
     return found
+
+
+def _nearest(quaternion: np.ndarray, grid: np.ndarray) -> int:
+    """Row of the smallest disorientation, which has the largest cosine of the half angle among all equivalents."""
+    equivalents = multiply(CUBIC_QUATERNIONS, quaternion)  # (24, 4)
+    return int(np.abs(equivalents @ grid.T).max(axis=0).argmax())
 
 
 def _by_dictionary(chapter: Chapter6, steps: int, patterns: dict[Condition, np.ndarray]) -> list[Scored]:
@@ -113,7 +120,7 @@ def _by_default(chapter: Chapter6, patterns: dict[Condition, np.ndarray]) -> lis
 def _beside(chapter: Chapter6, scored: Scored) -> dict:
     """The paper's figure and the cost of training for a row."""
     paper = paper_value("chapter6", "table_6_1_degrees")
-    known = {f"OMNet {loss.upper()}": f"OMNet {loss.upper()}" for loss in PAPER_LOSSES}
+    known = {f"OMNet {loss.upper()}": f"OMNet {loss.upper()}" for loss in LOSSES}
     known[f"dictionary N = {chapter.profile.fine_steps}"] = "dictionary indexing"
     is_clean, trained = scored.condition is CLEAN, chapter.trained.get(scored.method)
     return {

@@ -14,7 +14,7 @@ from common.results import DataUsed, ResultRow
 from experiments.chapter import Chapter, Options, say
 from experiments.chapter6_tasks import CLEAN, PROFILES, UNIT, Condition
 from omnet import data
-from omnet.config import PAPER_LOSSES, OMNetConfig
+from omnet.config import LOSSES, OMNetConfig
 from omnet.detector import Detector
 from omnet.dictionary import Dictionary
 from omnet.disorientation import disorientation_deg
@@ -121,7 +121,7 @@ class Chapter6(Chapter):
         if name not in self.trained:
             say(f"training {name}")
             config = replace(config, protocol=self.options.protocol).with_training(seed=self.options.seed)
-            folder = self.options.runs / _folder_name(name, config)
+            folder = self.options.runs / _folder_name(name, config, start)
             result = train_omnet(config, folder, start=start)
             self.trained[name] = result
         return self.trained[name]
@@ -139,7 +139,7 @@ class Chapter6(Chapter):
 
     def networks(self) -> dict[str, Predictor]:
         """All networks of table 6.1 by name: the five losses, two stages, ours, and the shipped one."""
-        found = {f"OMNet {loss.upper()}": self.of_loss(loss).predictor for loss in PAPER_LOSSES}
+        found = {f"OMNet {loss.upper()}": self.of_loss(loss).predictor for loss in LOSSES}
         found["OMNet MAE, then MDE"] = self.two_stages().predictor
         found[OURS] = self.train(OURS, self.profile.ours).predictor
         if PRETRAINED.is_file():
@@ -171,10 +171,11 @@ class Chapter6(Chapter):
         return replace(refined, seconds=refined.seconds + start.seconds)
 
 
-def _folder_name(name: str, config: OMNetConfig) -> Path:
+def _folder_name(name: str, config: OMNetConfig, start: Predictor | None) -> Path:
     """A folder of its own for a training with these settings, so that a killed run goes on and no other does."""
+    settings = f"{config!r} {start and start.weights_hash()}"
     plain = "".join(letter if letter.isalnum() else "_" for letter in name.lower())
-    return Path(f"{plain}-{hashlib.sha256(repr(config).encode()).hexdigest()[:8]}")
+    return Path(f"{plain}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}")
 
 
 def mde_row(scored: Scored, **more) -> ResultRow:

@@ -6,7 +6,7 @@ from common.training_config import TrainingConfig
 from omnet.detector import Detector
 
 HEADS = {"harmonics": 9, "quaternion": 4, "euler": 3}  # numbers that a network predicts for an orientation
-PAPER_LOSSES = ("mae", "mse", "mde", "mae+mde", "mse+mde")  # the rows of table 6.1
+LOSSES = ("mae", "mse", "mde", "mae+mde", "mse+mde")  # the rows of table 6.1
 PROTOCOLS = ("honest", "paper")
 SMALL_NETWORK, PAPER_NETWORK = "omnet_small", "omnet_paper"
 
@@ -41,7 +41,9 @@ class OMNetConfig:
         recipe: Name under which the settings are reported.
         network: ``"omnet_paper"`` or ``"omnet_small"``.
         head: What the network predicts: ``"euler"`` (the thesis), ``"quaternion"`` or ``"harmonics"``.
-        loss: A name of ``omnet.losses.LOSSES``.
+        loss: A name of ``LOSSES``.
+        output_weight: Weight of the part of the loss in the units of the outputs, radians for Euler angles.
+        disorientation_weight: Weight of the part in degrees of disorientation.
         hidden_units: Widths of the dense layers of ``omnet_small``.
         grid_steps: Train on the cubochoric dictionary of so many steps (the thesis: 100, 333,227 orientations);
             ``None`` trains on random orientations.
@@ -58,6 +60,8 @@ class OMNetConfig:
     network: str = SMALL_NETWORK
     head: str = "harmonics"
     loss: str = "mse"
+    output_weight: float = 1.0
+    disorientation_weight: float = 1.0
     hidden_units: tuple[int, ...] = (1024, 1024, 1024)
     grid_steps: int | None = None
     num_train: int = 2_048_000

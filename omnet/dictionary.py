@@ -119,9 +119,12 @@ class Dictionary:
     def _scores(self, vectors: np.ndarray, rows: slice, subtract_mean: bool) -> np.ndarray:
         """(n, rows) scores in single precision; 0 for constant patterns of the dictionary."""
         intensities = self.patterns[rows].reshape(-1, vectors.shape[1]).astype(np.float32)
-        squares = np.einsum("ij,ij->i", intensities, intensities)
+        # In double precision: of patterns of little contrast the difference is small.
+        squares = np.einsum("ij,ij->i", intensities, intensities, dtype=np.float64)
         if subtract_mean:  # from the norm alone: the vectors sum to 0, and so do not see the mean
-            squares = squares - intensities.sum(axis=1) ** 2 / vectors.shape[1]
+            squares = squares - intensities.sum(axis=1, dtype=np.float64) ** 2 / vectors.shape[1]
         scores = vectors @ intensities.T
-        scores /= np.sqrt(np.maximum(squares, 0.5))  # 0 but for rounding where constant, and else nearly 1 or more
+        scores /= np.sqrt(np.maximum(squares, 0.5)).astype(
+            np.float32
+        )  # 0 but for rounding where constant, and else nearly 1 or more
         return scores

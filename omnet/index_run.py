@@ -34,7 +34,9 @@ from omnet.predict import PRETRAINED
 from omnet.rotations import euler_from_quaternions, quaternions_from_euler
 from omnet.scans import Scan
 
-PIXELS_PER_PART = 4_000_000  # some 1,100 patterns of 60 x 60: less than a minute, 16 MB a copy
+# Fewer at once leave the simulator's batches half empty; more would be lost by a stop.
+PATTERNS_PER_PART = 1_024
+PIXELS_PER_PART = 2**26  # of patterns as they come from the camera: 256 MB a copy
 FROM_FILE = "disorientation_from_file_deg"
 MANIFEST = "settings.json"
 
@@ -78,7 +80,7 @@ def index_scan(
     )
     folder = output.with_name(output.name + ".parts")
     _begin(folder, _manifest(scan, settings, master, weights))
-    num = max(1, PIXELS_PER_PART // int(np.prod(scan.detector.shape)))
+    num = max(1, min(PATTERNS_PER_PART, PIXELS_PER_PART // int(np.prod(scan.detector.shape))))
     with tqdm(total=len(scan), unit=" patterns", desc="indexing", disable=None if progress else True) as bar:
         for start in range(0, len(scan), num):
             rows = slice(start, min(start + num, len(scan)))
@@ -123,7 +125,7 @@ def _manifest(scan: Scan, settings: IndexingSettings, master: Path | None, weigh
     stat = scan.path.stat()
     return {
         "scan": {"path": str(scan.path.resolve()), "name": scan.name, "bytes": stat.st_size, "mtime": stat.st_mtime_ns},
-        "settings": asdict(settings),
+        "settings": asdict(settings) | {"patterns a part": PATTERNS_PER_PART},
         "detector": asdict(scan.detector),
         "master pattern": _sha256(master or BUNDLED),
         "network": _sha256(weights or PRETRAINED) if settings.method == NETWORK else None,
@@ -141,9 +143,7 @@ def _begin(folder: Path, manifest: dict) -> None:
                 f"{', '.join(differing)}. Take another output, or delete that folder to begin anew."
             )
     else:
-        for part in folder.glob(
-            "from-*.parquet"
-        ):  # of a run that was killed while it tidied up: of what, none can tell
+        for part in folder.glob("from-*.parquet"):  # of a run that was killed while it tidied up
             part.unlink()
         write_json_atomic(path, wanted)
 

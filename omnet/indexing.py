@@ -23,7 +23,7 @@ from omnet.detector import Detector
 from omnet.dictionary import Dictionary
 from omnet.disorientation import disorientation_deg
 from omnet.master_pattern import MasterPattern
-from omnet.patterns import usable_patterns
+from omnet.patterns import checked_patterns, usable_patterns
 from omnet.predict import load_pretrained
 from omnet.refinement import refine
 from omnet.reprojection import Reprojection
@@ -125,6 +125,7 @@ class Indexer:
         if settings.remove_static and static_background is None:
             raise ValueError("Expected a static background to remove, found none in the scan; use --no-static.")
         self.settings, self.weights, self.progress = settings, weights, progress
+        self.camera = detector
         self.binning = max(1, min(detector.shape) // BINNED_SIDE)
         self.detector = binned_detector(detector, self.binning)
         # Rows and columns that fill no whole bin are cut off, which moves the fractions of a projection centre.
@@ -134,6 +135,7 @@ class Indexer:
         if settings.remove_static:
             self.static_background = binned(np.asarray(static_background, np.float32)[None], self.binning)[0]
         if settings.method == NETWORK:
+            self._check_phase(master)
             self._check_coverage()
 
     def index(self, patterns: np.ndarray, pc: np.ndarray | None = None) -> Answers:
@@ -145,8 +147,11 @@ class Indexer:
 
         Returns:
             An answer or a reason for each pattern, in their order.
+
+        Raises:
+            ValueError: If there is no pattern, or they are of another size or kind than the detector's.
         """
-        patterns = np.asarray(patterns, np.float32)
+        patterns = checked_patterns(patterns, self.camera.shape).astype(np.float32)
         answers = Answers.none(len(patterns))
         usable, answers.reason[:] = usable_patterns(patterns)
         prepared = self.prepare(patterns[usable])
@@ -198,6 +203,14 @@ class Indexer:
         best = self._dictionary.quaternions[rows]  # (n, NUM_BEST, 4)
         neighbours = disorientation_deg(best[:, :1], best[:, 1:]) < NEIGHBOUR_DEG
         return best[:, 0], neighbours.mean(axis=1)
+
+    def _check_phase(self, master: MasterPattern) -> None:
+        known = self._predictor.card["elements"]
+        if master.phase not in known:
+            raise ValueError(
+                f"Expected a network for the phase of the master pattern, {master.phase!r}; received one for "
+                f"{', '.join(known)}. Give the master pattern it was trained with (--master), or --method dictionary."
+            )
 
     def _check_coverage(self) -> None:
         if self._reprojection.coverage < MIN_COVERAGE:

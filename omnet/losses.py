@@ -16,6 +16,7 @@ from collections.abc import Callable
 from keras import ops
 
 from omnet import tensor_rotations
+from omnet.config import LOSSES
 from omnet.disorientation import tensor_disorientation_deg
 
 
@@ -29,7 +30,6 @@ def mean_square(true, predicted):
     return ops.sum(ops.square(true - predicted), axis=-1)
 
 
-LOSSES = ("mae", "mse", "mde", "mae+mde", "mse+mde")
 _OF_OUTPUTS = {"mae": mean_absolute, "mse": mean_square}
 
 

@@ -7,6 +7,7 @@ doi:10.1051/0004-6361/201015278.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,12 @@ class MasterPattern:
             )
         if not (np.isfinite(self.upper).all() and np.isfinite(self.lower).all()):
             raise ValueError("Expected finite intensities in a master pattern, received NaN or infinity.")
+
+    def content_hash(self) -> str:
+        """SHA-256 of both hemispheres, wherever they came from."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.upper).tobytes())
+        digest.update(np.ascontiguousarray(self.lower).tobytes())
+        return digest.hexdigest()
 
 
 def load_master_pattern(path: str | os.PathLike[str] | None = None, energy_kev: float | None = None) -> MasterPattern:

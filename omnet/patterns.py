@@ -64,7 +64,7 @@ def unit_vectors(patterns: np.ndarray, *, subtract_mean: bool = True, dtype: typ
     """
     vectors: np.ndarray = np.array(patterns, dtype).reshape(len(patterns), -1)
     if subtract_mean:
-        vectors -= vectors.mean(axis=1, keepdims=True)
+        vectors -= vectors.mean(axis=1, keepdims=True, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors

@@ -162,8 +162,8 @@ def _check(raw: RawScan, path: Path) -> None:
     known = raw.reference_euler_rad
     if known is not None and len(known) != len(patterns):
         raise ValueError(
-            f"Expected an orientation for each of the {len(patterns)} patterns in {str(path)!r}, or none at all; it holds "
-            f"{len(known)}. Take them away, or save the scan anew."
+            f"Expected an orientation for each of the {len(patterns)} patterns in {str(path)!r}, or none at all; it "
+            f"holds {len(known)}. Take them away, or save the scan anew."
         )
 
 

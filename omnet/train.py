@@ -68,7 +68,12 @@ def run(
         CollapsedTrainingError, DivergedTrainingError, CheckpointMismatchError: See ``common.training``.
         ValueError: If ``start`` is of another design.
     """
-    loss = make_loss(config.loss, config.head)
+    loss = make_loss(
+        config.loss,
+        config.head,
+        output_weight=config.output_weight,
+        disorientation_weight=config.disorientation_weight,
+    )
     folder = None if folder is None else Path(folder)
     settings = config.training
     master = load_master_pattern() if master is None else master
@@ -89,7 +94,7 @@ def run(
         loss=loss,
         metrics={"validation_mde_deg": lambda true, predicted: _mde_deg(true, predicted, config.head)},
         folder=folder,
-        identity=f"{design} {master.source} {start and start.weights_hash()}",
+        identity=f"{design} {master.content_hash()} {start and start.weights_hash()}",
         strategy=strategy,
         progress=progress,
     )

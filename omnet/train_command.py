@@ -37,6 +37,9 @@ def train(
         str | None, typer.Option(help="What it predicts: harmonics, quaternion or euler; default: the recipe's.")
     ] = None,
     loss: Annotated[str | None, typer.Option(help="mae, mse, mde, mae+mde or mse+mde; default: the recipe's.")] = None,
+    disorientation_weight: Annotated[
+        float | None, typer.Option(min=0, help="Weight of the disorientation, in degrees, in mae+mde and mse+mde.")
+    ] = None,
     hidden_units: Annotated[
         str | None, typer.Option(help="Widths of the dense layers of recipe fast, such as 1024,1024,1024.")
     ] = None,
@@ -85,12 +88,15 @@ def train(
         raise fail(f"Expected --recipe {' or '.join(RECIPES)}; received {recipe!r}.")
     if orientations is not None and grid_steps is not None:
         raise fail("Give --orientations or --grid-steps: one of the two.")
+    if recipe == "paper" and hidden_units is not None:
+        raise fail("Give --hidden-units with --recipe fast: the paper's network has the paper's layers.")
     try:
         config = _with_choices(
             RECIPES[recipe],
             {
                 "head": head,
                 "loss": loss,
+                "disorientation_weight": disorientation_weight,
                 "hidden_units": _whole_numbers("--hidden-units", hidden_units),
                 "num_train": orientations,
                 "grid_steps": grid_steps,

@@ -8,7 +8,7 @@ from common import results
 from experiments import chapter6
 from experiments.chapter6_tasks import CONDITIONS
 from experiments.paper_values import paper_value
-from omnet.config import PAPER_LOSSES
+from omnet.config import LOSSES
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +32,11 @@ def test_every_figure_leaves_a_picture(finished):
 
 def test_table_6_1_has_every_method_under_every_condition(finished):
     methods = pd.read_csv(finished / "table_6_1_methods.csv")
-    for loss in PAPER_LOSSES:
+    for loss in LOSSES:
         rows = methods[methods["method"] == f"OMNet {loss.upper()}"]
         assert set(rows["condition"]) == {condition.name for condition in CONDITIONS}
     rows = {row.name: row for row in results.read(finished / "table_6_1.json").rows}
-    for loss in PAPER_LOSSES:
+    for loss in LOSSES:
         paper = paper_value("chapter6", "table_6_1_degrees", f"OMNet {loss.upper()}")[1]
         assert rows[f"OMNet {loss.upper()}, clean"].paper == paper
 

@@ -131,7 +131,7 @@ def counted(monkeypatch):
             return answers
 
     monkeypatch.setattr(index_run, "Indexer", Counted)
-    monkeypatch.setattr(index_run, "PIXELS_PER_PART", 4 * 60 * 60)
+    monkeypatch.setattr(index_run, "PATTERNS_PER_PART", 4)
     return Counted
 
 

@@ -43,6 +43,7 @@ class Network:
     """Stands in for a trained one: its answers err by 5 degrees, and every fourth is far off."""
 
     detector = SMALL
+    card = {"elements": ["ni2"]}
 
     def __init__(self, truth):
         self.truth = truth
@@ -67,6 +68,16 @@ def by_network(master, truth, by_dictionary, monkeypatch):
         return made
 
     return make
+
+
+def test_a_network_for_another_phase_is_refused(master, by_network):
+    with pytest.raises(ValueError, match="'al'"):
+        Indexer(replace(BY_DICTIONARY, method=NETWORK), SMALL, replace(master, phase="al"))
+
+
+def test_patterns_of_another_size_are_refused(by_dictionary):
+    with pytest.raises(ValueError, match=r"\(n, 24, 24\)"):
+        by_dictionary.index(np.zeros((2, 20, 24)))
 
 
 def test_dictionary_and_refinement_find_the_orientations(by_dictionary, patterns, truth):

@@ -11,6 +11,7 @@ from omnet.disorientation import disorientation_deg
 from omnet.master_pattern import load_master_pattern
 from omnet.noise import add_noise
 from omnet.predict import PRETRAINED, load_pretrained
+from omnet.refinement import refine
 from omnet.rotations import random_quaternions
 from omnet.simulator import Simulator
 
@@ -33,6 +34,13 @@ def test_clean_patterns_are_indexed_within_degrees(shipped, simulated):
     errors_deg = disorientation_deg(quaternions, answers)
     assert errors_deg.mean() <= 3.0 and np.median(errors_deg) <= 1.5
     assert confidences.mean() > 0.8
+
+
+def test_refinement_makes_hundredths_of_degrees(shipped, simulated):
+    quaternions, patterns = simulated
+    refined = refine(patterns, shipped.predict(patterns)[0], Simulator(load_master_pattern(), shipped.detector))
+    errors_deg = disorientation_deg(quaternions, refined.quaternions)
+    assert np.median(errors_deg) <= 0.05 and (errors_deg < 0.5).mean() >= 0.95
 
 
 def test_noise_and_brightness_of_a_camera_cost_little(shipped, simulated):

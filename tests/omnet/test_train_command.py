@@ -71,7 +71,7 @@ def test_fine_tuning_to_a_geometry_without_a_scan(omnet, weights, tmp_path):
         (("--head", "matrix"), ("harmonics", "'matrix'")),
         (("--head", "quaternion", "--loss", "rmse"), ("mae+mde", "'rmse'")),
         (("--loss", "mde"), ("mse", "'mde'")),
-        (("--recipe", "paper", "--head", "harmonics"), ("three branches",)),
+        (("--recipe", "paper", "--head", "harmonics"), ("--hidden-units",)),
         (("--hidden-units", "64,-2"), ("--hidden-units", "64,-2")),
         (("--shape", "60x60"), ("--shape", "60x60")),
         (("--shape", "60"), ("(rows, columns)",)),
