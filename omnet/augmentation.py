@@ -5,11 +5,11 @@ import numpy as np
 from keras import ops
 from scipy.ndimage import gaussian_filter1d
 
+from omnet.background import BACKGROUND_STD_SHARE
 from omnet.config import Augmentation
 from omnet.simulator import Simulator
 
 NUM_COLUMNS = 7  # of a row: quaternion, projection centre
-BACKGROUND_STD_SHARE = 1 / 8  # of the width: what removal of the dynamic background blurs with
 
 
 class SimulatedPatterns(keras.Layer):

@@ -10,6 +10,8 @@ Integr. Mater. Manuf. Innov. 8, 226 (2019), doi:10.1007/s40192-019-00137-4, on p
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+BACKGROUND_STD_SHARE = 1 / 8  # of the width: what removal of the dynamic background blurs with
+
 
 def remove_static_background(patterns: np.ndarray, background: np.ndarray, operation: str = "subtract") -> np.ndarray:
     """Take out what all patterns of a scan have in common.
@@ -54,7 +56,7 @@ def remove_dynamic_background(patterns: np.ndarray, std_px: float | None = None)
         ValueError: If the shape is another, or the deviation not positive.
     """
     patterns = as_patterns(patterns)
-    std_px = patterns.shape[2] / 8 if std_px is None else std_px
+    std_px = BACKGROUND_STD_SHARE * patterns.shape[2] if std_px is None else std_px
     if not 0 < std_px < np.inf:
         raise ValueError(f"Expected a positive standard deviation in pixels, received {std_px!r}.")
     # Cut off after four deviations, edges mirrored: scipy's own defaults, and kikuchipy's in its spatial domain.

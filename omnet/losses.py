@@ -20,17 +20,17 @@ from omnet.config import LOSSES
 from omnet.disorientation import tensor_disorientation_deg
 
 
-def mean_absolute(true, predicted):
-    """Summed over the outputs, ``(n, k)`` twice -> ``(n,)``, in their units; the mean is that over patterns."""
+def summed_absolute(true, predicted):
+    """Summed over the outputs, ``(n, k)`` twice -> ``(n,)``, in their units."""
     return ops.sum(ops.abs(true - predicted), axis=-1)
 
 
-def mean_square(true, predicted):
+def summed_square(true, predicted):
     """The same of squares, in squared units of the outputs."""
     return ops.sum(ops.square(true - predicted), axis=-1)
 
 
-_OF_OUTPUTS = {"mae": mean_absolute, "mse": mean_square}
+_OF_OUTPUTS = {"mae": summed_absolute, "mse": summed_square}
 
 
 def make_loss(name: str, head: str, *, output_weight: float = 1.0, disorientation_weight: float = 1.0) -> Callable:

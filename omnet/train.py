@@ -13,7 +13,7 @@ from common.training_config import TrainingConfig
 from omnet import data
 from omnet.augmentation import training_model
 from omnet.config import PAPER_NETWORK, OMNetConfig
-from omnet.disorientation import disorientation_deg
+from omnet.disorientation import disorientation_deg, mean_disorientation_error_deg
 from omnet.losses import make_loss
 from omnet.master_pattern import MasterPattern, load_master_pattern
 from omnet.model import build_omnet
@@ -112,7 +112,7 @@ def run(
 
 
 def _mde_deg(true: np.ndarray, predicted: np.ndarray, head: str) -> float:
-    return float(disorientation_deg(data.orientations(true, head)[0], data.orientations(predicted, head)[0]).mean())
+    return mean_disorientation_error_deg(data.orientations(true, head)[0], data.orientations(predicted, head)[0])
 
 
 def errors_report(disorientations_deg: np.ndarray) -> dict[str, float | int]:
