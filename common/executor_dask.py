@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from common.outcomes import TaskOutcome, attempt, sentence
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+PATIENCE_SECONDS = 300.0  # without any worker: a queue may take minutes to start one
+_LOOK_SECONDS, _ASK_SECONDS = 0.01, 1.0  # for outcomes; for workers, which costs the scheduler a message
 _TASKS_A_THREAD = 2  # one that runs and one that waits, so that no worker is idle while an outcome travels
 
 
@@ -24,7 +27,7 @@ def iterate_on_cluster(
 
     Raises:
         ModuleNotFoundError: dask.distributed is not installed.
-        ConnectionError: No scheduler answers, or it has gone.
+        ConnectionError: No scheduler answers, it has gone, or it has had no worker for minutes.
     """
     try:
         import distributed
@@ -57,7 +60,7 @@ def _iterate(function, tasks, scheduler, initializer, distributed) -> Generator[
                 submit(index, task)
             if not running:
                 break
-            index, task, future = running.pop(next(completed).key)
+            index, task, future = running.pop(_next(completed, client).key)
             try:
                 answer = _answer(future, client)
             except distributed.KilledWorker:
@@ -67,7 +70,7 @@ def _iterate(function, tasks, scheduler, initializer, distributed) -> Generator[
         # Dask blames a death on all that its worker had in hand, so each is tried once more with nothing beside it.
         for index, task in killed:
             submit(index, task)
-            future = running.pop(next(completed).key)[-1]
+            future = running.pop(_next(completed, client).key)[-1]
             try:
                 answer = _answer(future, client)
             except distributed.KilledWorker as error:
@@ -78,6 +81,29 @@ def _iterate(function, tasks, scheduler, initializer, distributed) -> Generator[
             client.cancel([future for *_, future in running.values()])
         if client is not scheduler:
             client.close()
+
+
+def _next(completed, client: Client) -> Future:
+    """The next future that is done.
+
+    Raises:
+        ConnectionError: There has been no worker for ``PATIENCE_SECONDS``. Dask itself would wait for ever.
+    """
+    last_seen = last_asked = time.monotonic()
+    while not completed.has_ready() and client.status == "running":
+        time.sleep(_LOOK_SECONDS)
+        now = time.monotonic()
+        if now - last_asked < _ASK_SECONDS:
+            continue
+        last_asked = now
+        if client.nthreads():
+            last_seen = now
+        elif now - last_seen > PATIENCE_SECONDS:
+            raise ConnectionError(
+                f"expected a worker on the Dask cluster, received none for {PATIENCE_SECONDS:g} seconds; start some "
+                "with `dask worker`, see their log, then run again"
+            )
+    return next(completed)
 
 
 def _connect(address: str, distributed) -> Client:

@@ -384,6 +384,16 @@ def test_a_worker_of_dask_that_dies_costs_its_own_task():
     assert outcomes[1].reason.startswith("KilledWorker")
 
 
+def test_a_cluster_without_workers_is_said(monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr("common.executor_dask.PATIENCE_SECONDS", 0.5)
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
+        pytest.raises(ConnectionError, match="dask worker"),
+    ):
+        run_tasks(square, [1], scheduler=cluster.scheduler_address)
+
+
 def test_no_scheduler_is_said():
     pytest.importorskip("distributed")
     with pytest.raises(ConnectionError, match="dask scheduler"):
