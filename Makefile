@@ -58,7 +58,7 @@ weights: setup
 	  --output runs/irnet_10_shipped --export irnet/weights/irnet_10.keras
 	$(BIN)/omnet train --recipe fast --output runs/omnet_small_ni --export omnet/weights/omnet_small_ni.keras
 
-## test: run all tests, offline, without a GPU (some 10 minutes on 2 cores)
+## test: run all tests, offline, without a GPU (some 17 minutes on 2 cores)
 test: setup
 	$(BIN)/python -m pytest
 
