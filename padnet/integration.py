@@ -1,0 +1,91 @@
+"""Frames integrated to 1D patterns by pyFAI, with a geometry calibrated elsewhere (``.poni``).
+
+Reference: J. Kieffer et al., J. Synchrotron Rad. 27, 558 (2020), doi:10.1107/S1600577520000776.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from padnet.readers import flagged_pixels
+
+if TYPE_CHECKING:
+    from pyFAI.integrator.azimuthal import AzimuthalIntegrator
+
+METHOD = ("bbox", "csr", "cython")  # pixels split over the bins they reach into; the matrix is kept between frames
+
+
+def load_integrator(poni_path: Path | str) -> "AzimuthalIntegrator":
+    """The geometry of a ``.poni`` file as pyFAI's integrator.
+
+    Raises:
+        ValueError: If there is no such file, or it is none.
+    """
+    import pyFAI
+
+    poni_path = Path(poni_path)
+    if not poni_path.is_file():
+        raise ValueError(f"Expected a .poni file, as pyFAI-calib2 writes it; {poni_path} does not exist or is no file.")
+    try:
+        integrator = pyFAI.load(str(poni_path))
+    except Exception as error:  # pyFAI raises nearly anything on files of other kinds
+        raise ValueError(
+            f"Expected a .poni file, as pyFAI-calib2 writes it; cannot read {poni_path}: {error}."
+        ) from error
+    if not (integrator.dist > 0 and integrator.pixel1 and integrator.pixel2):
+        raise ValueError(
+            f"Expected a .poni file with a distance and pixel sizes; {poni_path} has {integrator.dist} m, "
+            f"{integrator.pixel1} m and {integrator.pixel2} m. Calibrate the detector with pyFAI-calib2."
+        )
+    return integrator
+
+
+def integrate(
+    image: np.ndarray,
+    integrator: "AzimuthalIntegrator",
+    num_bins: int,
+    *,
+    two_theta_range_deg: tuple[float, float] | None = None,
+    polarization_factor: float | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Integrate a frame over the azimuth.
+
+    Flagged pixels (negative counts of signed integers) and those not finite are left out. Intensities are corrected for
+    the solid angle of the pixels.
+
+    Args:
+        image: ``(rows, columns)`` counts.
+        integrator: Geometry, from ``load_integrator`` or ``padnet.geometry``.
+        num_bins: Points of the pattern.
+        two_theta_range_deg: Where it begins and ends; by default all that the detector sees.
+        polarization_factor: 0.95 to 0.99 at synchrotrons, 0 for unpolarised beams; no correction where none is given.
+
+    Returns:
+        2 theta in degrees and intensity, both ``(num_bins,)`` float64; NaN where no pixel is.
+
+    Raises:
+        ValueError: If the image is not 2D, has another shape than the geometry's detector, or there are no bins.
+    """
+    if image.ndim != 2:
+        raise ValueError(f"Expected an image of shape (rows, columns); received {image.shape}.")
+    shape = integrator.detector.shape
+    if shape is not None and tuple(shape) != image.shape:
+        raise ValueError(
+            f"Expected the detector's {shape[0]} x {shape[1]} pixels; received {image.shape}. Is it another .poni?"
+        )
+    if num_bins < 1:
+        raise ValueError(f"Expected at least 1 bin; received {num_bins}.")
+    unusable = flagged_pixels(image) | ~np.isfinite(image)
+    pattern = integrator.integrate1d(
+        image,
+        num_bins,
+        unit="2th_deg",
+        mask=unusable,
+        radial_range=two_theta_range_deg,
+        polarization_factor=polarization_factor,
+        correctSolidAngle=True,
+        method=METHOD,
+    )
+    intensity = np.where(pattern.count > 0, pattern.intensity, np.nan)  # pyFAI's own mark of no pixel is a count of 0
+    return np.asarray(pattern.radial, np.float64), np.asarray(intensity, np.float64)

@@ -1,0 +1,59 @@
+"""Frames written in the format of those they came from: TIF and NumPy as float32, GFRM of Bruker as scaled counts."""
+
+from pathlib import Path
+
+import numpy as np
+
+from common.files import atomic_path
+from padnet.frame_formats import READERS, open_gfrm
+
+_LARGEST_GFRM_COUNT = 2**24 - 1  # of a float32's 24 bits
+
+
+def write_frame(path: Path | str, frame: np.ndarray, like: Path | None = None) -> None:
+    """Write a frame, whole or not at all.
+
+    Args:
+        path: ``.tif``, ``.tiff``, ``.gfrm`` or ``.npy``.
+        frame: ``(rows, columns)``. Whole numbers are written as they are; floating point numbers as float32, in GFRM as
+            2^24 steps between the lowest and the highest with the keyword LINEAR, which keeps them to half a step.
+        like: GFRM that the header is taken from: goniometer angles, exposure and so on.
+
+    Raises:
+        ValueError: If the suffix is another, or whole numbers are negative in a GFRM.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in READERS:
+        raise ValueError(f"Expected a frame named {', '.join(READERS)}; received {path.name}.")
+    frame = frame.astype(np.float32) if frame.dtype.kind == "f" else frame
+    with atomic_path(path) as temporary:
+        if suffix == ".npy":
+            np.save(temporary, frame, allow_pickle=False)
+        elif suffix == ".gfrm":
+            _write_gfrm(temporary, frame, like)
+        else:
+            import tifffile
+
+            tifffile.imwrite(temporary, frame, photometric="minisblack")
+
+
+def _write_gfrm(path: Path, frame: np.ndarray, like: Path | None) -> None:
+    from fabio.brukerimage import BrukerImage
+
+    header = dict(open_gfrm(like).header) if like is not None else {}
+    # fabio and others know the format by the blanks before the 86
+    header |= {"FORMAT": f"{86:>10}", "FILENAM": (like or path).name, "LINEAR": "1.0 0.0"}
+    if frame.dtype.kind == "f":
+        lowest, highest = float(frame.min()), float(frame.max())
+        step = (highest - lowest) / _LARGEST_GFRM_COUNT or 1.0
+        header["LINEAR"] = f"{step!r} {lowest!r}"
+        frame = np.round((frame.astype(np.float64) - lowest) / step)
+    elif frame.min() < 0:
+        raise ValueError(f"Expected counts of 0 or more for a GFRM; received {frame.min()}.")
+    counts = frame.astype(np.uint32)
+    image = BrukerImage(data=counts, header=header)
+    # fabio writes the table of counts that do not fit a pixel's bytes, but leaves its length to the header
+    image.header["NOVERFL"] = str(int((counts >= 2 ** (8 * image.calc_bpp()) - 1).sum()))
+    image.header |= {"MINIMUM": str(counts.min()), "MAXIMUM": str(counts.max()), "NCOUNTS": str(counts.sum())}
+    image.write(str(path))
