@@ -8,7 +8,7 @@ import pandas as pd
 
 from common.files import write_csv_atomic
 from common.results import ResultRow
-from experiments.chapter6_runs import OURS, SHIPPED, Chapter6, Indexer, Scored, mde_row
+from experiments.chapter6_runs import FOR_MEASURED, OURS, SHIPPED, Chapter6, Indexer, Scored, mde_row
 from experiments.chapter6_tasks import CLEAN, CONDITIONS, SHIFTED, UNIT, Condition
 from experiments.paper_values import paper_value
 from omnet import figures
@@ -102,7 +102,7 @@ def _by_network(
     for condition, measured in patterns.items():
         by_network = chapter.score(name, condition, measured, lambda patterns: predictor.predict(patterns)[0])
         found.append(by_network)
-        if name in (OURS, SHIPPED):
+        if name in (OURS, SHIPPED, FOR_MEASURED):
             found.append(chapter.refined(by_network, measured))
     return found
 

@@ -20,7 +20,7 @@ from omnet.indexing import DICTIONARY, IndexingSettings
 from omnet.indexing import Indexer as Indexing
 from omnet.master_pattern import BUNDLED
 from omnet.noise import add_gradient, add_noise, apply_vignetting
-from omnet.predict import PRETRAINED, Predictor, load_pretrained
+from omnet.predict import Predictor
 from omnet.refinement import refine
 from omnet.reprojection import Reprojection
 from omnet.rotations import quaternions_from_euler
@@ -78,7 +78,7 @@ def section_8_2_6(chapter: Chapter6) -> None:
     """From simulated to measured patterns: a network moved to another microscope by fine-tuning, beside scratch."""
     started = time.monotonic()
     detector = Detector(pc=NEW_PC, tilt_deg=NEW_TILT_DEG)
-    name, source = list(_ours(chapter).items())[-1]
+    name, source = SHIPPED, chapter.shipped()[SHIPPED]
     config = config_for(source, detector)
     if chapter.profile.num_fine_tune is not None:
         config = replace(config, num_train=chapter.profile.num_fine_tune, num_validation=50)
@@ -118,11 +118,8 @@ def section_8_2_6(chapter: Chapter6) -> None:
 
 
 def _ours(chapter: Chapter6) -> dict[str, Predictor]:
-    """Networks with harmonics: the one trained here and the shipped one."""
-    networks = {OURS: chapter.train(OURS, chapter.profile.ours).predictor}
-    if PRETRAINED.is_file() and chapter.options.profile != "smoke":
-        networks[SHIPPED] = load_pretrained()
-    return networks
+    """Networks with harmonics: the one trained here and the shipped ones."""
+    return {OURS: chapter.train(OURS, chapter.profile.ours).predictor} | chapter.shipped()
 
 
 def _row(name: str, errors_deg: np.ndarray, data: str, headline: bool) -> ResultRow:

@@ -20,7 +20,7 @@ from omnet.dictionary import Dictionary
 from omnet.disorientation import disorientation_deg
 from omnet.master_pattern import BUNDLED, load_master_pattern
 from omnet.noise import add_noise
-from omnet.predict import PRETRAINED, Predictor, load_pretrained
+from omnet.predict import PRETRAINED, PRETRAINED_MEASURED, Predictor, load_pretrained
 from omnet.refinement import refine
 from omnet.sampling import cubochoric_grid
 from omnet.simulator import Simulator
@@ -31,6 +31,7 @@ Indexer = Callable[[np.ndarray], np.ndarray]  # (n, rows, columns) patterns -> (
 NOISE_SEED = 6
 OURS = "omnet_small, harmonics"
 SHIPPED = "omnet_small, shipped"
+FOR_MEASURED = "omnet_small for measured patterns, shipped"
 
 
 @dataclass(frozen=True)
@@ -138,13 +139,16 @@ class Chapter6(Chapter):
         return self.train("OMNet MAE, then MDE", config, first.predictor)
 
     def networks(self) -> dict[str, Predictor]:
-        """All networks of table 6.1 by name: the five losses, two stages, ours, and the shipped one."""
+        """All networks of table 6.1 by name: the five losses, two stages, ours, and the shipped ones."""
         found = {f"OMNet {loss.upper()}": self.of_loss(loss).predictor for loss in LOSSES}
         found["OMNet MAE, then MDE"] = self.two_stages().predictor
         found[OURS] = self.train(OURS, self.profile.ours).predictor
-        if PRETRAINED.is_file():
-            found[SHIPPED] = load_pretrained()
-        return found
+        return found | self.shipped()
+
+    def shipped(self) -> dict[str, Predictor]:
+        """The networks in the package by name."""
+        paths = {SHIPPED: PRETRAINED, FOR_MEASURED: PRETRAINED_MEASURED}
+        return {name: load_pretrained(path) for name, path in paths.items()}
 
     # -- scores ------------------------------------------------------------------------------------------------
 

@@ -7,9 +7,11 @@ from scipy.ndimage import gaussian_filter1d
 
 from omnet.background import BACKGROUND_STD_SHARE
 from omnet.config import Augmentation
+from omnet.noise import coloured_noise
 from omnet.simulator import Simulator
 
 NUM_COLUMNS = 7  # of a row: quaternion, projection centre
+NUM_NOISE_MAPS = 3_000
 
 
 class SimulatedPatterns(keras.Layer):
@@ -19,7 +21,7 @@ class SimulatedPatterns(keras.Layer):
 
     Args:
         simulator: Master pattern and detector.
-        augmentation: Strength of high-pass, gain, background and noise; the projection centres come with the rows.
+        augmentation: Strength of high-pass, gain, background and noises; the projection centres come with the rows.
         seed: Seed of all of them.
 
     Input shape:
@@ -34,6 +36,10 @@ class SimulatedPatterns(keras.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.smooth_maps = _smooth_maps(simulator.detector.shape)
         self.blur_rows, self.blur_columns = _blur_matrices(simulator.detector.shape)
+        self.noise_maps = None
+        if augmentation.coloured_noise_sd_max:
+            maps = coloured_noise(NUM_NOISE_MAPS, simulator.detector.shape, np.random.default_rng(seed))
+            self.noise_maps = maps.reshape(NUM_NOISE_MAPS, -1)
 
     def call(self, rows, training=False):
         quaternions, pc = rows[:, :4], rows[:, 4:]
@@ -55,11 +61,20 @@ class SimulatedPatterns(keras.Layer):
             if sd:
                 coefficients = keras.random.normal((num, len(self.smooth_maps)), 0, sd, seed=self.seed_generator)
                 patterns = degrade(patterns, ops.matmul(coefficients, ops.convert_to_tensor(self.smooth_maps)))
+        if self.noise_maps is not None:
+            patterns = patterns + self._coloured_noise(num)
         if strength.noise_sd_max:
             uniform = keras.random.uniform((num, 1), seed=self.seed_generator)
             sds = strength.noise_sd_max * uniform**3
             patterns = patterns + sds * keras.random.normal(ops.shape(patterns), seed=self.seed_generator)
         return patterns
+
+    def _coloured_noise(self, num):
+        """Maps of the bank, of either sign and a strength of their own."""
+        largest = self.augmentation.coloured_noise_sd_max
+        rows = keras.random.randint((num,), 0, len(self.noise_maps), seed=self.seed_generator)
+        amplitudes = keras.random.uniform((num, 1), -largest, largest, seed=self.seed_generator)
+        return amplitudes * ops.take(ops.convert_to_tensor(self.noise_maps), rows, axis=0)
 
     def _blurred(self, patterns):
         images = ops.reshape(patterns, (-1, *self.simulator.detector.shape))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from omnet import data
-from omnet.config import FINE_TUNE_RECIPE, OMNetConfig
+from omnet.config import FINE_TUNE_RECIPE, Augmentation, OMNetConfig
 from omnet.detector import Detector
 from omnet.disorientation import disorientation_deg
 from omnet.indexing import DICTIONARY, Indexer, IndexingSettings
@@ -66,7 +66,8 @@ def fine_tune(
         folder: As in ``omnet.train.run``.
         scan: A real scan of that geometry, to score the network on before and after if it has orientations.
         master: The phase; the bundled nickel where none is given.
-        recipe: Augmentation, number of orientations and training; the design is that of the start.
+        recipe: Number of orientations, scatter of the projection centre and training; the design is that of the
+            start, and so is what else patterns go through, if it was trained with any of that.
         progress: As in ``omnet.train.run``.
 
     Raises:
@@ -86,14 +87,18 @@ def fine_tune(
 
 
 def config_for(start: Predictor, detector: Detector, recipe: OMNetConfig = FINE_TUNE_RECIPE) -> OMNetConfig:
-    """A recipe with the design of a trained network, at its pattern size, in another geometry."""
+    """A recipe with the design and the degradations of a trained network, at its pattern size, in another geometry."""
     network, *widths = start.card["architecture"].split()
+    known = Augmentation(**start.card["augmentation"])
+    degradations = recipe.augmentation if known == Augmentation() else known
     return replace(
         recipe,
         network=network,
         head=start.head,
         loss=start.card["loss"],
         hidden_units=tuple(int(width) for width in widths[0].split("-")) if widths else recipe.hidden_units,
+        local_mean_px=start.card.get("local_mean_px", 0),
+        augmentation=replace(degradations, pc_sd=recipe.augmentation.pc_sd),
         detector=replace(detector, shape=start.detector.shape),
     )
 

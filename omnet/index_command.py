@@ -20,7 +20,7 @@ def index(
         str,
         typer.Option(
             help="Where the first orientation comes from. network: the quickest; answers of a low score are tried "
-            "again from the dictionary. dictionary: any geometry and size, slower."
+            "again, at last from the dictionary. dictionary: any geometry and size, slower."
         ),
     ] = "network",
     refine: Annotated[

@@ -30,7 +30,7 @@ from omnet.disorientation import disorientation_deg
 from omnet.indexing import NETWORK, Answers, Indexer, IndexingSettings
 from omnet.master_pattern import BUNDLED, load_master_pattern
 from omnet.orientation_maps import EULER_COLUMNS
-from omnet.predict import PRETRAINED
+from omnet.predict import PRETRAINED_MEASURED
 from omnet.rotations import euler_from_quaternions, quaternions_from_euler
 from omnet.scans import Scan
 
@@ -57,7 +57,7 @@ def index_scan(
         output: CSV to write; ``OUTPUT.parts`` beside it holds what is done until all is.
         settings: What is done with each pattern.
         master: Master pattern (HDF5 of EMsoft); ``None`` is the bundled one of nickel.
-        weights: Network (``.keras``); ``None`` is the shipped one.
+        weights: Network (``.keras``); ``None`` is the shipped one for measured patterns.
         progress: Show bars on a terminal.
 
     Returns:
@@ -128,7 +128,7 @@ def _manifest(scan: Scan, settings: IndexingSettings, master: Path | None, weigh
         "settings": asdict(settings) | {"patterns a part": PATTERNS_PER_PART},
         "detector": asdict(scan.detector),
         "master pattern": _sha256(master or BUNDLED),
-        "network": _sha256(weights or PRETRAINED) if settings.method == NETWORK else None,
+        "network": _sha256(weights or PRETRAINED_MEASURED) if settings.method == NETWORK else None,
     }
 
 

@@ -1,5 +1,8 @@
 """Indexing of real patterns: background off, a first orientation from network or dictionary, then refinement.
 
+Where the refined answer of the network scores low, other starts are tried: the orientations found for other points,
+which may be of the same grain; the network's answers to copies with noise; at last the dictionary.
+
 The score of an answer is the normalised cross-correlation (NCC) of the prepared pattern with the pattern that is
 simulated for this answer, whatever found it: 1 is equality, 0 is what unrelated patterns have on average. The
 confidence is what the first step says of itself: the network's own, or the share of the dictionary's best matches that
@@ -12,6 +15,7 @@ Reference:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,24 +23,32 @@ from pathlib import Path
 import numpy as np
 
 from omnet.background import remove_dynamic_background, remove_static_background
+from omnet.binning import binned, binned_detector
 from omnet.detector import Detector
 from omnet.dictionary import Dictionary
 from omnet.disorientation import disorientation_deg
 from omnet.master_pattern import MasterPattern
-from omnet.patterns import checked_patterns, usable_patterns
-from omnet.predict import load_pretrained
+from omnet.noise import coloured_noise
+from omnet.patterns import checked_patterns, ncc, usable_patterns
+from omnet.predict import PRETRAINED_MEASURED, load_pretrained
 from omnet.refinement import refine
 from omnet.reprojection import Reprojection
 from omnet.rotations import cubic_representatives
 from omnet.sampling import cubochoric_grid
 from omnet.simulator import Simulator
 
-NETWORK, DICTIONARY = "network", "dictionary"
+# (n, rows, columns) patterns and (n, 3) projection centres or None -> (n, 4) orientations, (n,) confidences
+FirstStep = Callable[[np.ndarray, np.ndarray | None], tuple[np.ndarray, np.ndarray]]
+NETWORK, DICTIONARY, OTHERS = "network", "dictionary", "other points"
 METHODS = (NETWORK, DICTIONARY)
 BINNED_SIDE = 60  # pixels; finer patterns index no better and make dictionaries of gigabytes
+NUM_COPIES = 64  # of a pattern with noise, each answered by the network
+COPY_NOISE_SD = 1.0  # in standard deviations of the pattern
+PATTERNS_PER_BATCH = 16  # that are copied at once
+SAME_GRAIN_DEG, MAX_DISTINCT = 1.0, 256  # of the orientations found for other points
 NUM_BEST = 10  # matches of the dictionary that its confidence looks at
 NEIGHBOUR_DEG = 5.0  # between a true answer and the points around it in a grid of 50 steps
-LOW_SCORE = 0.2  # below it an answer of the network is tried again from the dictionary; real nickel has 0.4 to 0.5
+LOW_SCORE = 0.2  # below it an answer of the network is tried again by other ways; real nickel has 0.4 to 0.5
 LOW_SHARE_OF_MEDIAN = 0.7  # the same, relative to the patterns around it; wrong answers there have 0 to 0.13
 MIN_COVERAGE = 0.5  # share of the network's field of view that the detector must see
 
@@ -75,7 +87,7 @@ class Answers:
         quaternions: ``(n, 4)``, sample to crystal, in the fundamental zone of 432.
         score: ``(n,)`` NCC with the simulated pattern at the answer.
         confidence: ``(n,)`` from 0 to 1, as the first step says; NaN where it says nothing.
-        start: ``(n,)`` what gave the first orientation, ``"network"`` or ``"dictionary"``.
+        start: ``(n,)`` what gave the first orientation: ``"network"``, ``"other points"`` or ``"dictionary"``.
         reason: ``(n,)`` why there is no answer, ``""`` where there is one.
     """
 
@@ -105,7 +117,7 @@ class Indexer:
         detector: Where the detector stands.
         master: The phase.
         static_background: ``(rows, columns)``, needed if it is to be removed.
-        weights: Network (``.keras``); ``None`` is the shipped one.
+        weights: Network (``.keras``); ``None`` is the shipped one for measured patterns.
         progress: Show a bar on a terminal while the dictionary is simulated.
 
     Raises:
@@ -172,19 +184,33 @@ class Indexer:
         return remove_dynamic_background(patterns) if self.settings.remove_dynamic else patterns
 
     def _index_prepared(self, patterns: np.ndarray, pc: np.ndarray | None) -> Answers:
-        answers = self._answers_from(self.settings.method, patterns, pc)
-        if self.settings.method == NETWORK and self.settings.refine:
-            low = np.flatnonzero(answers.score < max(LOW_SCORE, LOW_SHARE_OF_MEDIAN * np.median(answers.score)))
-            if len(low):
-                again = self._answers_from(DICTIONARY, patterns[low], None if pc is None else pc[low])
-                better = again.score > answers.score[low]
-                answers.fill(low[better], again, better)
+        if self.settings.method == DICTIONARY:
+            return self._answers_from(DICTIONARY, self._from_dictionary, patterns, pc)
+        answers = self._answers_from(NETWORK, self._from_network, patterns, pc)
+        if self.settings.refine:
+            self._try_again(answers, patterns, pc)
         return answers
 
-    def _answers_from(self, start: str, patterns: np.ndarray, pc: np.ndarray | None) -> Answers:
-        """Answers whose first orientation network or dictionary gave."""
-        first = self._from_network if start == NETWORK else self._from_dictionary
-        quaternions, confidence = first(patterns)
+    def _try_again(self, answers: Answers, patterns: np.ndarray, pc: np.ndarray | None) -> None:
+        """Replace answers of low scores by better ones, the quickest way first."""
+
+        def from_others(patterns: np.ndarray, _pc: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+            found = distinct(answers.quaternions[answers.score >= _limit(answers.score)])
+            rows, _ = Dictionary(found, self.simulator.dictionary(found)).index(patterns)
+            return found[rows[:, 0]], np.full(len(patterns), np.nan)
+
+        others, copies = (OTHERS, from_others), (NETWORK, self._from_noisy_copies)
+        for start, first in (others, copies, others, (DICTIONARY, self._from_dictionary)):
+            is_low = answers.score < _limit(answers.score)
+            if is_low.any() and not (start == OTHERS and is_low.all()):
+                low = np.flatnonzero(is_low)
+                again = self._answers_from(start, first, patterns[low], None if pc is None else pc[low])
+                better = again.score > answers.score[low]
+                answers.fill(low[better], again, better)
+
+    def _answers_from(self, start: str, first: FirstStep, patterns: np.ndarray, pc: np.ndarray | None) -> Answers:
+        """Answers to patterns by a first step of network or dictionary."""
+        quaternions, confidence = first(patterns, pc)
         if self.settings.refine:
             wide = start == NETWORK  # which errs by more than the grid of a dictionary
             refined = refine(patterns, quaternions, self.simulator, pc=pc, wide=wide)
@@ -195,10 +221,33 @@ class Indexer:
         made.start[:] = start
         return replace(made, quaternions=cubic_representatives(quaternions), score=score, confidence=confidence)
 
-    def _from_network(self, patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _from_network(self, patterns: np.ndarray, _pc: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         return self._predictor.predict(self._reprojection(patterns))
 
-    def _from_dictionary(self, patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _from_noisy_copies(self, patterns: np.ndarray, pc: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Of the network's answers to many copies with noise the one whose simulation is most like the pattern.
+
+        Where the network is unsure, noise makes it waver among the orientations that it cannot tell apart.
+        """
+        parts = [
+            self._best_of_copies(patterns[rows], None if pc is None else pc[rows])
+            for rows in np.split(np.arange(len(patterns)), range(PATTERNS_PER_BATCH, len(patterns), PATTERNS_PER_BATCH))
+        ]
+        quaternions, confidences = zip(*parts, strict=True)
+        return np.concatenate(quaternions), np.concatenate(confidences)
+
+    def _best_of_copies(self, patterns: np.ndarray, pc: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        seen = self._reprojection(patterns)  # (n, rows, columns) of the network
+        noise = COPY_NOISE_SD * seen.std(axis=(1, 2), keepdims=True)[:, None] * self._noise
+        copies = (seen[:, None] + noise).reshape(-1, *seen.shape[1:])
+        quaternions, confidence = self._predictor.predict(copies)
+        of_pattern = np.repeat(np.arange(len(patterns)), NUM_COPIES)
+        simulated = self.simulator.simulate(quaternions, None if pc is None else pc[of_pattern])
+        scores = ncc(patterns[of_pattern], simulated).reshape(-1, NUM_COPIES)
+        best = np.arange(len(patterns)) * NUM_COPIES + scores.argmax(axis=1)
+        return quaternions[best], confidence[best]
+
+    def _from_dictionary(self, patterns: np.ndarray, _pc: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         rows, _ = self._dictionary.index(patterns, num_best=NUM_BEST)
         best = self._dictionary.quaternions[rows]  # (n, NUM_BEST, 4)
         neighbours = disorientation_deg(best[:, :1], best[:, 1:]) < NEIGHBOUR_DEG
@@ -221,7 +270,11 @@ class Indexer:
 
     @cached_property
     def _predictor(self):
-        return load_pretrained(self.weights)
+        return load_pretrained(self.weights or PRETRAINED_MEASURED)
+
+    @cached_property
+    def _noise(self) -> np.ndarray:
+        return coloured_noise(NUM_COPIES, self._predictor.detector.shape, np.random.default_rng(0))
 
     @cached_property
     def _reprojection(self) -> Reprojection:
@@ -233,33 +286,15 @@ class Indexer:
         return Dictionary(grid, self.simulator.dictionary(grid, progress=self.progress))
 
 
-def binned(patterns: np.ndarray, factor: int) -> np.ndarray:
-    """Means of blocks of pixels; rows and columns at the bottom and the right that fill no block are cut off.
-
-    Args:
-        patterns: ``(n, rows, columns)``.
-        factor: Edge of a block.
-
-    Returns:
-        ``(n, rows // factor, columns // factor)``.
-    """
-    if factor == 1:
-        return patterns
-    rows, columns = (length // factor for length in patterns.shape[1:])
-    kept = patterns[:, : rows * factor, : columns * factor]
-    return kept.reshape(-1, rows, factor, columns, factor).mean(axis=(2, 4))
+def _limit(scores: np.ndarray) -> float:
+    """The score below which an answer is tried again."""
+    return max(LOW_SCORE, LOW_SHARE_OF_MEDIAN * float(np.median(scores)))
 
 
-def binned_detector(detector: Detector, factor: int) -> Detector:
-    """The detector of `binned` patterns: its projection centre is in fractions of what is left."""
-    rows, columns = (length // factor for length in detector.shape)
-    higher, wider = detector.shape[0] / (rows * factor), detector.shape[1] / (columns * factor)
-    x, y, z = detector.pc
-    return replace(detector, shape=(rows, columns), pc=(x * wider, y * higher, z * higher))
-
-
-def ncc(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Normalised cross-correlation of pairs of patterns, ``(n, rows, columns)`` each, as ``(n,)`` from -1 to 1."""
-    deviations = [patterns - patterns.mean(axis=(1, 2), keepdims=True) for patterns in (first, second)]
-    lengths = [np.sqrt((deviation**2).sum(axis=(1, 2))) for deviation in deviations]
-    return (deviations[0] * deviations[1]).sum(axis=(1, 2)) / (lengths[0] * lengths[1])
+def distinct(quaternions: np.ndarray) -> np.ndarray:
+    """Orientations that differ by `SAME_GRAIN_DEG` and more, ``(n, 4)`` -> ``(m, 4)``; the first of each kind."""
+    found = quaternions[:1]
+    for quaternion in quaternions[1:]:
+        if len(found) < MAX_DISTINCT and disorientation_deg(found, quaternion).min() > SAME_GRAIN_DEG:
+            found = np.concatenate([found, quaternion[None]])
+    return found

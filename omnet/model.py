@@ -1,6 +1,7 @@
 """The networks of chapter 6: the thesis's branched one, and one that two cores can train."""
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from omnet.config import HEADS, PAPER_NETWORK, OMNetConfig
@@ -58,7 +59,12 @@ def omnet_small(config: OMNetConfig) -> keras.Model:
     shape = config.detector.shape
     patterns = keras.Input(shape, name="pattern")
     x = layers.Reshape((*shape, 1), name="channel")(patterns)
+    if config.local_mean_px:
+        local_mean = layers.AveragePooling2D(config.local_mean_px, strides=1, padding="same", name="local_mean")(x)
+        x = layers.Subtract(name="without_local_mean")([x, local_mean])
     x = layers.AveragePooling2D(2, name="halve")(x)  # (batch_size, 30, 30, 1)
+    if config.local_mean_px:
+        x = layers.Rescaling(_hann_window(x.shape[1:3]), name="fade_out")(x)
     x = layers.Flatten(name="flatten")(x)  # (batch_size, 900)
     x = layers.LayerNormalization(epsilon=TINY, center=False, scale=False, name="standardise")(x)  # each pattern alone
     for number, units in enumerate(config.hidden_units, start=1):
@@ -67,6 +73,12 @@ def omnet_small(config: OMNetConfig) -> keras.Model:
     if config.head == "quaternion":
         x = layers.UnitNormalization(name="unit_length")(x)
     return keras.Model(patterns, x, name=config.network)
+
+
+def _hann_window(shape: tuple[int, int]) -> list:
+    """Weights of pixels, ``(rows, columns, 1)``, 1 in the middle and 0 at the edges; plain numbers, for JSON."""
+    rows, columns = (np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2 for length in shape)
+    return np.outer(rows, columns)[..., None].round(6).tolist()
 
 
 def build_omnet(config: OMNetConfig) -> keras.Model:

@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike
 
 from omnet.background import as_patterns
 
+# Power of the spatial frequency by which the amplitude falls, measured on what simulations leave of real patterns.
+AMPLITUDE_DECAY = 0.6
+
 
 def add_noise(patterns: np.ndarray, snr: ArrayLike, rng: np.random.Generator) -> np.ndarray:
     """Add white Gaussian noise of a stated signal-to-noise ratio.
@@ -32,6 +35,25 @@ def add_noise(patterns: np.ndarray, snr: ArrayLike, rng: np.random.Generator) ->
     patterns = as_patterns(patterns)
     deviation = patterns.std(axis=(1, 2), keepdims=True) / _each("signal-to-noise ratio", snr, patterns, above=0)
     return patterns + deviation * rng.standard_normal(patterns.shape, np.float32)
+
+
+def coloured_noise(num: int, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Noise that is stronger at low spatial frequencies, as what a simulation leaves of a measured pattern.
+
+    Args:
+        num: How many maps.
+        shape: Rows and columns.
+        rng: Source of randomness.
+
+    Returns:
+        ``(num, rows, columns)`` float32, each of mean 0 and standard deviation 1.
+    """
+    rows, columns = shape
+    cycles_a_pattern = np.hypot(np.fft.fftfreq(rows)[:, None] * rows, np.fft.rfftfreq(columns) * columns)
+    cycles_a_pattern[0, 0] = np.inf  # no mean
+    spectra = rng.normal(size=(num, *cycles_a_pattern.shape, 2)).view(complex)[..., 0]
+    maps = np.fft.irfft2(spectra / cycles_a_pattern**AMPLITUDE_DECAY, s=shape)
+    return (maps / maps.std(axis=(1, 2), keepdims=True)).astype(np.float32)
 
 
 def apply_gain(patterns: np.ndarray, gain: ArrayLike) -> np.ndarray:

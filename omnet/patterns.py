@@ -68,3 +68,10 @@ def unit_vectors(patterns: np.ndarray, *, subtract_mean: bool = True, dtype: typ
     with np.errstate(invalid="ignore", divide="ignore"):
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors
+
+
+def ncc(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Normalised cross-correlation of pairs of patterns, ``(n, rows, columns)`` each, as ``(n,)`` from -1 to 1."""
+    deviations = [patterns - patterns.mean(axis=(1, 2), keepdims=True) for patterns in (first, second)]
+    lengths = [np.sqrt((deviation**2).sum(axis=(1, 2))) for deviation in deviations]
+    return (deviations[0] * deviations[1]).sum(axis=(1, 2)) / (lengths[0] * lengths[1])

@@ -161,6 +161,7 @@ def _card(
         "unit": "unit quaternion, sample to crystal",
         "recipe": config.recipe,
         "protocol": config.protocol,
+        "local_mean_px": config.local_mean_px,
         "augmentation": dataclasses.asdict(config.augmentation),
         "training": dataclasses.asdict(config.training) | {"loss": config.loss},
         "training_seconds": round(training.seconds, 1),

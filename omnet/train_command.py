@@ -31,7 +31,11 @@ ANTICIPATED = (ValueError, RuntimeError, OSError)  # the errors of the packages 
 def train(
     output: Output,
     recipe: Annotated[
-        str, typer.Option(help="fast: ours, some 40 minutes on 2 cores. paper: 207 million parameters, for a GPU.")
+        str,
+        typer.Option(
+            help="fast: ours, some 40 minutes on 2 cores. measured: the same for patterns of a camera. "
+            "paper: 207 million parameters, for a GPU."
+        ),
     ] = "fast",
     head: Annotated[
         str | None, typer.Option(help="What it predicts: harmonics, quaternion or euler; default: the recipe's.")
@@ -141,7 +145,7 @@ def fine_tune(
     sample_tilt: SampleTilt = None,
     detector_tilt: DetectorTilt = None,
     weights: Annotated[
-        Path | None, typer.Option(help="The network to go on from (.keras); default: the shipped one.")
+        Path | None, typer.Option(help="The network to go on from (.keras); default: that of `omnet index`.")
     ] = None,
     master: Master = None,
     orientations: Annotated[
@@ -168,13 +172,13 @@ def fine_tune(
         from omnet import fine_tuning
         from omnet.config import FINE_TUNE_RECIPE
         from omnet.master_pattern import load_master_pattern
-        from omnet.predict import load_pretrained
+        from omnet.predict import PRETRAINED_MEASURED, load_pretrained
         from omnet.scans import read_scan
 
         devices = backend.start_devices()
 
     try:
-        start = load_pretrained(weights)
+        start = load_pretrained(weights or PRETRAINED_MEASURED)
         opened = None
         if scan is None:
             detector = _moved(start.detector, None, pc, sample_tilt, detector_tilt)

@@ -91,6 +91,20 @@ def test_the_noise_is_white_and_of_another_strength_in_each_pattern(simulator, r
     assert np.abs(neighbours).max() < 0.2
 
 
+def test_coloured_noise_is_stronger_at_low_frequencies_and_of_either_sign(simulator, rows, clean):
+    many = np.tile(rows, (200, 1))
+    noise = patterns_of(simulator, many, Augmentation(coloured_noise_sd_max=2.0)) - np.tile(clean, (200, 1, 1))
+    sds = noise.std(axis=(1, 2))
+    assert sds.max() <= 2.001
+    np.testing.assert_allclose(np.quantile(sds, [0.25, 0.5, 0.75]), [0.5, 1.0, 1.5], atol=0.15)
+    assert abs(np.sign(noise[:, 5, 5]).mean()) < 0.15 and np.abs(noise.mean(axis=(1, 2))).max() < 1e-3
+    power = (np.abs(np.fft.fft2(noise / sds[:, None, None])) ** 2).mean(axis=0)
+    cycles = np.hypot(np.fft.fftfreq(24)[:, None] * 24, np.fft.fftfreq(32) * 32)
+    seen = (cycles > 0) & (np.abs(np.fft.fftfreq(24)[:, None]) < 0.5) & (np.abs(np.fft.fftfreq(32)) < 0.5)
+    slope, _ = np.polyfit(np.log(cycles[seen]), np.log(power[seen]), 1)
+    assert slope == pytest.approx(-1.2, abs=0.1)
+
+
 @pytest.mark.parametrize("kind", ["background_sd", "gain_sd"])
 def test_background_and_gain_are_smooth(simulator, rows, clean, kind):
     made = patterns_of(simulator, rows, Augmentation(**{kind: 0.2}))

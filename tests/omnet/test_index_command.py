@@ -13,7 +13,7 @@ from omnet.__main__ import app
 from omnet.detector import Detector
 from omnet.disorientation import disorientation_deg
 from omnet.index_run import FROM_FILE, index_scan
-from omnet.indexing import DICTIONARY, Answers, IndexingSettings
+from omnet.indexing import DICTIONARY, NETWORK, OTHERS, Answers, IndexingSettings
 from omnet.orientation_maps import EULER_COLUMNS
 from omnet.rotations import euler_from_quaternions, quaternions_from_euler, random_quaternions
 from omnet.scans import read_scan
@@ -105,6 +105,8 @@ def test_the_real_scan_lies_within_half_a_degree_of_its_reference(method, tmp_pa
     assert len(table) == 9 and (table["status"] == "ok").all()
     assert table[FROM_FILE].mean() < 0.5 and table[FROM_FILE].max() < 0.6
     assert table["score"].between(0.3, 0.6).all()  # wrong answers have 0 to 0.13 here
+    starts = {"dictionary": {DICTIONARY}, "network": {NETWORK, OTHERS}}  # the network needs no dictionary here
+    assert set(table["start"]) == starts[method]
 
 
 class Stopped(Exception):

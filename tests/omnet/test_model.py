@@ -5,6 +5,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from scipy.ndimage import uniform_filter
 
 from omnet.config import HEADS, PAPER_RECIPE, OMNetConfig
 from omnet.detector import Detector
@@ -14,10 +15,11 @@ SHAPE = (12, 16)
 PATTERNS = np.random.default_rng(0).random((5, *SHAPE)).astype(np.float32)
 
 
-def small(head: str = "harmonics") -> keras.Model:
+def small(head: str = "harmonics", local_mean_px: int = 0) -> keras.Model:
     keras.utils.set_random_seed(0)
     loss = "mse" if head == "harmonics" else "mde"
     config = OMNetConfig("test", head=head, loss=loss, hidden_units=(16, 8), detector=Detector(SHAPE))
+    config = replace(config, local_mean_px=local_mean_px)
     return build_omnet(config)
 
 
@@ -95,6 +97,20 @@ def test_it_sees_the_mean_of_four_pixels():
     checkerboard = np.indices(SHAPE).sum(axis=0) % 2 - 0.5
     network = small()
     np.testing.assert_allclose(network(PATTERNS + checkerboard.astype(np.float32)), network(PATTERNS), atol=1e-5)
+
+
+def test_for_measured_patterns_it_sees_neither_slow_background_nor_edges():
+    """Against scipy's box filter."""
+    network = small(local_mean_px=5)
+    seen = keras.Model(network.input, network.get_layer("standardise").output)(PATTERNS)
+    size = (1, 5, 5)
+    inside = uniform_filter(np.ones_like(PATTERNS), size, mode="constant")
+    detail = PATTERNS - uniform_filter(PATTERNS, size, mode="constant") / inside
+    halves = detail.reshape(5, 6, 2, 8, 2).mean(axis=(2, 4))
+    window = np.outer(*(np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2 for n in (6, 8)))
+    expected = (halves * window).reshape(5, -1)
+    expected -= expected.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(seen, expected / expected.std(axis=1, keepdims=True), atol=1e-4)
 
 
 def test_widths_are_those_of_the_config():
