@@ -12,7 +12,6 @@ from keras import ops
 from padnet.slope_filters import (
     NUM_FILTERS,
     PADDING,
-    PAPER,
     RELEASED,
     ROBUST,
     check_image_shape,
@@ -24,8 +23,9 @@ from padnet.slope_filters import (
     slope_filters,
 )
 
-# Few steps make an epoch of a few hundred samples: at Keras's 0.99 the first validations would not yet be normalised.
-_MOMENTUM = {PAPER: 0.99, RELEASED: 0.99, ROBUST: 0.9}
+# The text names none. With Keras's 0.99, and the hundred steps of an epoch here, the first validations see statistics
+# that are none yet; they then look the best, and the untrained weights of epoch 1 are kept.
+NORM_MOMENTUM = 0.9
 
 
 @keras.saving.register_keras_serializable("padnet")
@@ -52,7 +52,7 @@ class NormalisedAreas(keras.Layer):
         super().__init__(**kwargs)
         check_mode(mode)
         self.mode = mode
-        self.batch_norm = keras.layers.BatchNormalization(momentum=_MOMENTUM[mode], name="batch_norm")
+        self.batch_norm = keras.layers.BatchNormalization(momentum=NORM_MOMENTUM, name="batch_norm")
 
     def build(self, input_shape):
         self.batch_norm.build(input_shape)

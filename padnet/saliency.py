@@ -1,0 +1,84 @@
+"""Which parts of a frame an answer rests on: the probability that is lost as each patch is covered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common import canvas
+from common.files import write_csv_atomic
+from padnet.inputs import image_features
+from padnet.predict import Predictor
+
+GRID = 16  # patches along each edge
+
+
+def occlusion_maps(predictor: Predictor, frames: np.ndarray, columns: list[np.ndarray], grid: int = GRID) -> np.ndarray:
+    """Cover each patch of each frame, and see how much less probable the answer becomes.
+
+    Covered are the maps of peak areas, with trained filters the image, by their median: what there is where no peak is.
+
+    Args:
+        predictor: A network that takes images.
+        frames: ``(num_frames, rows, columns)`` raw counts of one sample.
+        columns: ``(num_columns,)`` each: composition, position, as far as the network takes them, in this order.
+        grid: Patches along each edge.
+
+    Returns:
+        ``(num_frames, grid, grid)`` probability of the answer less that with the patch covered; positive where the
+        patch speaks for the answer.
+
+    Raises:
+        ValueError: If the network takes no images, or see ``inputs.image_features``.
+
+    Reference:
+        M. D. Zeiler, R. Fergus, ECCV 2014, doi:10.1007/978-3-319-10590-1_53.
+    """
+    if "image" not in predictor.config.inputs:
+        received = ", ".join(predictor.config.inputs)
+        raise ValueError(f"Expected a network that takes images; received one that takes {received}.")
+    features = image_features(frames[None], predictor.config)[0]  # (num_frames, rows, columns[, 4])
+    whole = predictor.forward([features[None], *(column[None] for column in columns)])[0]
+    answer = int(whole.argmax())
+    edges = np.linspace(0, features.shape[1], grid + 1).round().astype(int)
+    lost = np.empty((len(features), grid, grid), np.float32)
+    for frame in range(len(features)):
+        typical = np.median(features[frame], axis=(0, 1))
+        for row in range(grid):
+            covered = np.repeat(features[None], grid, axis=0)  # a row of patches at once
+            for column in range(grid):
+                patch = slice(edges[row], edges[row + 1]), slice(edges[column], edges[column + 1])
+                covered[(column, frame, *patch)] = typical
+            repeated = [np.repeat(values[None], grid, axis=0) for values in columns]
+            lost[frame, row] = whole[answer] - predictor.forward([covered, *repeated])[:, answer]
+    return lost
+
+
+def write_saliency(path: Path, frames: np.ndarray, lost: np.ndarray, title: str) -> None:
+    """Write maps of one sample as a CSV, and a picture of them beside its frames.
+
+    Args:
+        path: Of the picture, ``NAME.png``; the CSV is ``NAME.csv``: ``frame``, ``row``, ``column`` of the patch, and
+            ``probability_lost``.
+        frames: ``(num_frames, rows, columns)`` counts.
+        lost: ``(num_frames, grid, grid)`` of ``occlusion_maps``.
+        title: Above the picture.
+    """
+    places = np.indices(lost.shape).reshape(3, -1)
+    table = pd.DataFrame(places.T, columns=["frame", "row", "column"]).assign(probability_lost=lost.ravel())
+    write_csv_atomic(path.with_suffix(".csv"), table)
+    titles = [text for number in range(len(frames)) for text in (f"frame {number + 1}", "probability lost if covered")]
+    titles[0] = f"{title}: {titles[0]}" if title else titles[0]
+    figure, panels = canvas.new_panels(titles, size=(3.6 * len(titles), 3.6))
+    largest = max(float(np.abs(lost).max()), 1e-6)
+    for frame, of_frame, shown, covered in zip(frames, lost, panels[::2], panels[1::2], strict=True):
+        low, high = np.quantile(frame, [0.01, 0.995])  # a few bright spots would leave the rest dark
+        shown.imshow(np.sqrt(np.clip(frame, low, high) - low), cmap="viridis", extent=(0, 1, 1, 0))
+        map_shown = covered.imshow(of_frame, cmap="RdBu_r", vmin=-largest, vmax=largest, extent=(0, 1, 1, 0))
+        figure.colorbar(map_shown, ax=covered, shrink=0.8)
+        for axes in (shown, covered):
+            axes.set(xticks=[], yticks=[])
+            axes.grid(visible=False)
+    canvas.save_png(figure, path)
