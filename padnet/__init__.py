@@ -17,7 +17,7 @@ Citation:
 
 Examples:
     >>> import padnet
-    >>> probabilities = padnet.load("runs/mine/model.keras").predict_frames(frames)  # doctest: +SKIP
+    >>> probabilities = padnet.load("runs/mine/model.keras").predict_frames(frames, composition)  # doctest: +SKIP
 """
 
 from common.lazy import make_lazy
