@@ -4,10 +4,12 @@ import time
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from common.files import write_csv_atomic
 from common.results import ResultRow
-from experiments.chapter7_runs import Chapter7, data_name
+from experiments.chapter7_rows import data_name
+from experiments.chapter7_runs import Chapter7
 from experiments.chapter7_tasks import BACKGROUNDS, SPREADS, UNIT, WAFER_NIST, WAFER_SLAC
 from padnet import figures
 from padnet.data import XrdDataset
@@ -91,7 +93,7 @@ def fig_7_4(chapter: Chapter7) -> None:
             for step, values in (("of counts", areas), ("after batch normalisation", _normalised(areas))):
                 if mode == "robust" and step == "of counts":
                     continue  # its images are scaled before the filters: there are no counts
-                shares = _softmax(values)
+                shares = softmax(values, axis=-1)
                 differs = np.abs(shares[1:] - shares[:-1]).max(axis=-1) > DIFFERENT
                 rows.append(
                     ResultRow(
@@ -147,8 +149,3 @@ def _middle(dataset: XrdDataset) -> int:
 def _normalised(areas: np.ndarray) -> np.ndarray:
     """Each channel with mean 0 and deviation 1 over samples and pixels."""
     return (areas - areas.mean(axis=(0, 1, 2))) / np.maximum(areas.std(axis=(0, 1, 2)), 1e-12)
-
-
-def _softmax(values: np.ndarray) -> np.ndarray:
-    exponentials = np.exp(values - values.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)

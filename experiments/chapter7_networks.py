@@ -8,7 +8,8 @@ import pandas as pd
 
 from common.files import write_csv_atomic
 from common.results import ResultRow
-from experiments.chapter7_runs import FOREST_CONTROLS, PADNET, Chapter7, accuracy_row, data_name, paired_row
+from experiments.chapter7_rows import accuracy_row, data_name, paired_row
+from experiments.chapter7_runs import FOREST_CONTROLS, PADNET, Chapter7
 from experiments.chapter7_tasks import (
     BICUVO,
     BLOCKS,
@@ -20,7 +21,7 @@ from experiments.chapter7_tasks import (
     Spread,
 )
 from padnet import figures
-from padnet.evaluation import CONTROLS, SHUFFLED, CrossValidated, paired_test
+from padnet.evaluation import SHUFFLED, CrossValidated, paired_test
 
 COMPOSITION, POSITION = "composition only", "position only"
 FIXED, TRAINED, OURS = "fixed filters", "trained filters", "fixed filters, robust"
@@ -58,10 +59,36 @@ def _backgrounds(chapter: Chapter7, name: str, title: str, spread: Spread) -> No
             jobs = chapter.jobs(method, of_filters, dataset, of_folds, tests)
             for (_, tested_on), result in chapter.train(jobs).items():
                 found[filters, background, tested_on] = replace(result, name=f"{method}, tested on {tested_on}")
-    control_config = replace(configs[OURS], inputs=("composition",))
-    control = chapter.train(chapter.jobs(COMPOSITION, control_config, tests["raw"], of_folds))[COMPOSITION, ""]
-    trained = [filters for filters in configs if all((filters, one, one) in found for one in backgrounds)]
+    controlled = chapter.controlled(spread, RANDOM)
+    if found:
+        _draw(chapter, name, f"{title}, simulated wafer", found)
+    data = data_name(tests["raw"])
+    rows = [
+        accuracy_row(
+            result,
+            f"{spread.short}, {result.name}",
+            data,
+            headline=trained_on == tested_on == "raw",
+            note=_changed(result, found[filters, trained_on, trained_on]),
+        )
+        for (filters, trained_on, tested_on), result in found.items()
+    ]
+    first_here = spread is not WAFER_SLAC  # whose controls stand in an entry of their own
+    rows += _controlled_rows(controlled, f"{spread.short}, ", data, headline=first_here)
+    rows += _controlled_tests(controlled, spread.short, data, headline=first_here)
+    for filters in configs:
+        raw = found.get((filters, "raw", "raw"))
+        removed = [found.get((filters, background, background)) for background in backgrounds[1:]]
+        for against in (controlled.get(COMPOSITION), *removed):
+            if raw and against:  # not where every fold failed
+                test = paired_test(raw, against)
+                rows.append(paired_row(test, spread.short, data, headline=against.name == COMPOSITION))
+    chapter.finish(
+        name, f"{title}: backgrounds of training and test images", rows, started, chapter.fold_caveats([spread])
+    )
 
+
+def _draw(chapter: Chapter7, name: str, title: str, found: dict[tuple[str, str, str], CrossValidated]) -> None:
     table = pd.DataFrame(
         [
             {
@@ -75,34 +102,38 @@ def _backgrounds(chapter: Chapter7, name: str, title: str, spread: Spread) -> No
         ]
     )
     write_csv_atomic(chapter.results / f"{name}_accuracies.csv", table.round(3))
-    figures.background_matrix(chapter.results, name, f"{title}, simulated wafer")
-
-    data = data_name(tests["raw"])
-    rows = [
-        accuracy_row(
-            result,
-            f"{spread.short}, {result.name}",
-            data,
-            headline=trained_on == tested_on == "raw",
-            note=_changed(result, found[filters, trained_on, trained_on]),
-        )
-        for (filters, trained_on, tested_on), result in found.items()
-    ]
-    rows.append(accuracy_row(control, f"{spread.short}, {COMPOSITION}", data))
-    for filters in trained:
-        raw = found[filters, "raw", "raw"]
-        rows.append(paired_row(paired_test(raw, control), spread.short, data))
-        for background in backgrounds[1:]:
-            removed = found[filters, background, background]
-            rows.append(paired_row(paired_test(raw, removed), spread.short, data, headline=False))
-    chapter.finish(
-        name, f"{title}: backgrounds of training and test images", rows, started, chapter.fold_caveats([spread])
-    )
+    figures.background_matrix(chapter.results, name, title)
 
 
 def _changed(result: CrossValidated, on_own: CrossValidated) -> str:
     changed = int((result.predicted != on_own.predicted).sum())
     return f"{changed} predictions differ from those on the background trained on"
+
+
+def _controlled_rows(
+    controlled: dict[str, CrossValidated], where: str, data: str, *, headline: bool = True
+) -> list[ResultRow]:
+    """Accuracies of PADNet and its controls, of which forests are no headline."""
+    return [
+        accuracy_row(result, f"{where}{name}", data, headline=headline and name not in FOREST_CONTROLS)
+        for name, result in controlled.items()
+    ]
+
+
+def _controlled_tests(
+    controlled: dict[str, CrossValidated], where: str, data: str, *, headline: bool = True
+) -> list[ResultRow]:
+    """``TESTS`` of those that there are."""
+    return [
+        paired_row(
+            paired_test(controlled[first], controlled[second]),
+            where,
+            data,
+            headline=headline and (first, second) in MAIN_TESTS,
+        )
+        for first, second in TESTS
+        if first in controlled and second in controlled
+    ]
 
 
 def controls(chapter: Chapter7) -> None:
@@ -113,20 +144,13 @@ def controls(chapter: Chapter7) -> None:
         data = data_name(dataset)
         for kind in FOLD_KINDS:
             where, found = f"{spread.short}, {kind}", chapter.controlled(spread, kind)
-            for name in (PADNET, *CONTROLS, *FOREST_CONTROLS):
-                if name not in found:
-                    continue
-                result = found[name]
-                row = accuracy_row(result, f"{where}: {name}", data, headline=name in (PADNET, *CONTROLS))
-                rows.append(row)
-                table.append((spread.short, name, kind, row.ours, row.interval_low, row.interval_high))
-            for first, second in TESTS:
-                if first in found and second in found:
-                    headline = kind == RANDOM and (first, second) in MAIN_TESTS
-                    rows.append(paired_row(paired_test(found[first], found[second]), where, data, headline=headline))
-    columns = ["data", "method", "series", "accuracy", "low", "high"]
-    write_csv_atomic(chapter.results / "controls_accuracies.csv", pd.DataFrame(table, columns=columns).round(3))
-    figures.accuracies(chapter.results, "controls", "PADNet and its controls")
+            of_methods = _controlled_rows(found, f"{where}: ", data)
+            table += [
+                (spread.short, name, kind, row.ours, row.interval_low, row.interval_high)
+                for name, row in zip(found, of_methods, strict=True)
+            ]
+            rows += of_methods + _controlled_tests(found, where, data, headline=kind == RANDOM)
+    chapter.draw_accuracies("controls", "PADNet and its controls", table)
     chapter.finish(
         "controls",
         "PADNet beside its controls, by paired tests",
@@ -147,7 +171,8 @@ def wafer_map(chapter: Chapter7) -> None:
     started = time.monotonic()
     dataset = chapter.dataset(WAFER_SLAC)
     assert dataset is not None
-    found = {kind: chapter.controlled(WAFER_SLAC, kind)[PADNET] for kind in FOLD_KINDS}
+    by_kind = {kind: chapter.controlled(WAFER_SLAC, kind) for kind in FOLD_KINDS}
+    found = {kind: methods[PADNET] for kind, methods in by_kind.items() if PADNET in methods}
     table = pd.DataFrame(
         {
             "sample": dataset.samples,
@@ -181,7 +206,7 @@ def wafer_map(chapter: Chapter7) -> None:
         "Wafer map of labels, predictions and errors",
         rows,
         started,
-        chapter.fold_caveats([WAFER_SLAC], [BLOCKS]),
+        ("Controls on the same folds stand in controls.", *chapter.fold_caveats([WAFER_SLAC], [BLOCKS])),
     )
 
 

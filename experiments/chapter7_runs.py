@@ -3,25 +3,29 @@
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from common.executor import num_usable_cores, run_tasks
 from common.fetch import DataUnavailableError
-from common.results import DataUsed, ResultRow
+from common.files import write_csv_atomic
+from common.results import DataUsed
 from experiments.chapter import Chapter, Options, say
-from experiments.chapter7_tasks import BLOCKS, PROFILES, RANDOM, UNIT, Spread
-from padnet import baselines, folds
+from experiments.chapter7_tasks import BLOCKS, PROFILES, RANDOM, Spread
+from padnet import baselines, figures, folds
 from padnet.background import BACKGROUNDS
 from padnet.baselines import BaselineJob
 from padnet.bicuvo import load_bicuvo
 from padnet.config import PADNetConfig
 from padnet.cross_validation import Job, cross_validate
 from padnet.data import BICUVO_FILES, SIMULATED, WAFER_LABELS, XrdDataset
-from padnet.evaluation import CONTROLS, SHUFFLED, CrossValidated, PairedTest, shuffled_images
+from padnet.evaluation import CONTROLS, SHUFFLED, CrossValidated, shuffled_images
 from padnet.folds import Fold
 from padnet.reprojection import reprojected
 from padnet.simulator import simulate_wafer
+from padnet.wafer import load_wafer
 
 # Films that nobody had seen when PADNet's settings were chosen, on Bi-Cu-V-O and on wafers of other seeds.
 FILM_SEED = 200
@@ -49,6 +53,15 @@ class Chapter7(Chapter):
         self._controls: dict[tuple[Spread, str], dict[str, CrossValidated]] = {}
         self._used: dict[str, DataUsed] = {}
 
+    @cached_property
+    def is_stand_in(self) -> bool:
+        """Whether the wafer's labels only resemble the real ones, whose file cannot be had."""
+        return "stand-in" in load_wafer().source
+
+    def variant(self) -> str:
+        parts = ["stand-in" if self.is_stand_in and self.options.profile != "smoke" else "", super().variant()]
+        return "-".join(filter(None, parts))
+
     # -- data --------------------------------------------------------------------------------------------------
 
     def dataset(self, spread: Spread) -> XrdDataset | None:
@@ -74,6 +87,8 @@ class Chapter7(Chapter):
     def _made(self, spread: Spread) -> XrdDataset:
         say(f"making {self.profile.image_px} x {self.profile.image_px} frames of {spread.short}")
         if spread.simulated:
+            if self.is_stand_in:
+                say("its labels are a stand-in: the file of the real ones cannot be had")
             made = simulate_wafer(spread.geometries, self.profile.image_px, FILM_SEED + self.options.seed)
         else:
             (geometry,) = spread.geometries
@@ -210,8 +225,11 @@ class Chapter7(Chapter):
     def caveats(self) -> tuple[str, ...]:
         caveats = []
         if self._used.keys() != {STORED}:  # nothing is used any more when a run ends
+            labels = "their real label map"
+            if self.is_stand_in:
+                labels = "a stand-in for their label map, which it only resembles, as the file cannot be had"
             caveats.append(
-                "The authors' 177 images are not public. The wafer here is simulated from their real label map: phases "
+                f"The authors' 177 images are not public. The wafer here is simulated from {labels}: phases "
                 "follow the labels by assumption, so an image tells its label, and accuracies on it say that a network "
                 "can learn this task, not what it would reach on the real images. Bi-Cu-V-O has measured 1D patterns, "
                 "re-projected to frames, and labels that a solver derived from the same patterns. No figure of the "
@@ -232,9 +250,21 @@ class Chapter7(Chapter):
         return tuple(caveats)
 
     def finish(self, result_id, title, rows, started, caveats=(), **extra) -> None:
-        super().finish(result_id, title, rows, started, (*caveats, *self.failures), **extra)
+        if rows:
+            super().finish(result_id, title, rows, started, (*caveats, *self.failures), **extra)
+        else:
+            say(f"{result_id} is left out: all of it failed")
         self._used.clear()  # the next result names its own
         self.failures.clear()
+        self._treated.clear()  # frames of 2,048 pixels fill the memory
+
+    def draw_accuracies(self, result_id: str, title: str, table: Sequence[tuple]) -> None:
+        """Save and draw rows of data, method, series, accuracy, low, high, if there are any."""
+        if table:
+            columns = ["data", "method", "series", "accuracy", "low", "high"]
+            saved = pd.DataFrame(table, columns=columns).round(3)
+            write_csv_atomic(self.results / f"{result_id}_accuracies.csv", saved)
+            figures.accuracies(self.results, result_id, title)
 
     def fold_caveats(self, spreads: Iterable[Spread], kinds: Iterable[str] = (RANDOM,)) -> tuple[str, ...]:
         """What the folds of data sets have to say of themselves."""
@@ -249,47 +279,3 @@ class Chapter7(Chapter):
                         "fold does not train on, and cannot be right."
                     )
         return tuple(sentences)
-
-
-def data_name(dataset: XrdDataset) -> str:
-    """A data set and where its images come from, for a row."""
-    return f"{dataset.name} ({dataset.origin})"
-
-
-def accuracy_row(result: CrossValidated, name: str, data: str, *, headline: bool = True, note: str = "") -> ResultRow:
-    """A result row with the accuracy over all test samples and its bootstrap interval; folds go into the note."""
-    low, high = result.interval()
-    per_fold = 100 * result.fold_accuracies
-    of_folds = f"mean of {len(per_fold)} folds {per_fold.mean():.1f}, sd {per_fold.std():.1f}"
-    return ResultRow(
-        name,
-        "accuracy",
-        100 * result.accuracy,
-        UNIT,
-        interval_low=100 * low,
-        interval_high=100 * high,
-        rows_test=int(result.tested.sum()),
-        seconds_train=round(result.seconds, 1),
-        data=data,
-        note="; ".join(filter(None, (of_folds, note))),
-        headline=headline,
-    )
-
-
-def paired_row(test: PairedTest, where: str, data: str, *, headline: bool = True) -> ResultRow:
-    """A result row with the difference of two accuracies; the exact McNemar test goes into the note."""
-    return ResultRow(
-        f"{where}: {test.name} less {test.against}",
-        "difference of accuracy",
-        100 * test.difference,
-        UNIT,
-        interval_low=100 * test.low,
-        interval_high=100 * test.high,
-        rows_test=test.num_samples,
-        data=data,
-        note=(
-            f"{test.verdict}: exact McNemar p = {test.p_value:.2g}; {test.only_first} samples the first alone has "
-            f"right, {test.only_second} the second"
-        ),
-        headline=headline,
-    )

@@ -86,5 +86,7 @@ PROFILES = {
         replace(ROBUST_RECIPE, image_px=256),
         image_px=256,
     ),
+    # By count of pixels, some 110 GB of main memory and a GPU of 40 GB: frames of NIST on four backgrounds are 24 GB,
+    # the folds' test rows as much again, and its peak areas, which the GPU holds as well; all other frames are 20 GB.
     "paper": Profile(PAPER_RECIPE, replace(ROBUST_RECIPE, image_px=512), image_px=2048, grid="paper", num_processes=1),
 }

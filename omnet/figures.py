@@ -64,8 +64,8 @@ def disorientations(folder: Path) -> list[Path]:
 def real_scan(folder: Path) -> Path:
     """The measured patterns: each one's error by each method, and the means, from ``real_scan_disorientations.csv``."""
     table = pd.read_csv(folder / "real_scan_disorientations.csv")
-    size = (8.0, 0.35 * table.shape[1] + 1.2)
-    figure, axes = canvas.new_axes("Nine measured nickel patterns; the bars are means", size=size)
+    size = (10.0, 0.35 * table.shape[1] + 1.2)
+    figure, axes = canvas.new_axes("Nine measured patterns and their means", size=size)
     for place, name in enumerate(table):
         axes.plot(table[name], [place] * len(table), "o", color=canvas.colour_of(0), alpha=0.5, markersize=4)
         axes.plot(table[name].mean(), place, "|", color=canvas.colour_of(1), markersize=14, markeredgewidth=2)

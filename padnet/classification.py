@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from common.elements import ALL_SYMBOLS
+from common.fetch import hash_file
 from common.files import write_csv_atomic
 from common.tables import TableError, read_text_csv
-from padnet.frame_batch import frame_paths
+from padnet.frame_batch import frame_paths, frames_in
 from padnet.predict import Predictor
-from padnet.readers import read_frame
-from padnet.saliency import occlusion_maps, write_saliency
+from padnet.readers import file_columns, read_frame
+from padnet.saliency import is_drawn, occlusion_maps, write_saliency
 
 SECONDS_BETWEEN_RECORDS = 5.0  # a kill costs at most so much work
 ANSWER_COLUMNS = ("class", "model", "sha256", "status", "reason")
@@ -28,7 +30,8 @@ def sample_table(images: Path, table_path: Path | None, predictor: Predictor) ->
         images: A folder of frames, or one frame.
         table_path: CSV that names the frames of each sample, relative to the folder: ``file``, or ``file_1``,
             ``file_2`` and so on; and has a column for each component that the network takes, for a network that takes
-            positions ``x`` and ``y`` in mm. Without it every frame is a sample.
+            positions ``x`` and ``y`` in mm. Without it every frame is a sample. With one frame as `images`, only its
+            rows count.
         predictor: What it takes decides on the columns needed.
 
     Returns:
@@ -37,10 +40,11 @@ def sample_table(images: Path, table_path: Path | None, predictor: Predictor) ->
 
     Raises:
         TableError: If the table cannot be read or lacks a column.
-        ValueError: If there are no frames, or the network needs a table and none is given.
+        ValueError: If there are no frames, the network needs a table and none is given, or the table has elements that
+            the network does not know.
     """
     num_frames = predictor.config.num_frames
-    files = ["file"] if num_frames == 1 else [f"file_{number}" for number in range(1, num_frames + 1)]
+    files = file_columns(num_frames)
     takes = [name for name in ("composition", "position") if name in predictor.config.inputs]
     if table_path is None:
         if num_frames > 1 or takes:
@@ -51,11 +55,27 @@ def sample_table(images: Path, table_path: Path | None, predictor: Predictor) ->
             )
         return pd.DataFrame({"file": [path.name for path in frame_paths([images])], "reason": ""})
     table = read_text_csv(table_path, needs=[*files, *needed_columns(predictor)], reserves=ANSWER_COLUMNS)
+    unknown = [name for name in table if name in ALL_SYMBOLS and name not in predictor.components]
+    if unknown and "composition" in takes:
+        raise ValueError(
+            f"Expected amounts of {', '.join(predictor.components)}, the elements of the network; {table_path.name} "
+            f"has {', '.join(unknown)} too. Drop them if they are 0 throughout, else train a network with them."
+        )
+    folder = images if images.is_dir() else images.parent
+    paths = table[files].map(lambda name: (folder / name).resolve())
+    if images.is_dir():
+        frames = frames_in(images)
+    else:
+        frames = [images]
+        table = table[(paths == images.resolve()).any(axis=1)]
     table = table[[*files, *(name for name in table if name not in files)]].assign(reason="")
-    named = set(table[files].to_numpy().ravel())
-    rest = [path.name for path in frame_paths([images]) if path.name not in named] if images.is_dir() else []
+    named = set(paths.to_numpy().ravel())
+    rest = [path.name for path in frames if path.resolve() not in named]
     unnamed = pd.DataFrame({files[0]: rest, "reason": f"No row of {table_path.name} names this frame."})
-    return pd.concat([table, unnamed], ignore_index=True).fillna("")
+    samples = pd.concat([table, unnamed], ignore_index=True).fillna("")
+    if samples.empty:
+        raise ValueError(f"Expected frames in {images} or rows in {table_path.name}; received none of either.")
+    return samples
 
 
 def needed_columns(predictor: Predictor) -> list[str]:
@@ -88,18 +108,32 @@ def classify_samples(
     Returns:
         The rows of `samples` with ``class``, ``probability NAME`` of each class, ``model`` (a hash of its weights),
         ``sha256`` (of frames and columns), ``status`` (``"ok"`` or ``"error"``) and ``reason``.
+
+    Raises:
+        ValueError: If an earlier output is damaged.
+        OSError: If the output cannot be written.
     """
     folder = images if images.is_dir() else images.parent
-    files = [name for name in samples if name == "file" or name.startswith("file_")]
+    files = file_columns(predictor.config.num_frames)
     probabilities = [f"probability {name}" for name in predictor.class_names]
     model = predictor.weights_hash()[:16]
-    earlier = _finished(output, model, probabilities)
+    finished = _finished(output, model, probabilities)
+    earlier = {
+        row["sha256"]: {name: row[name] for name in ("class", *probabilities)} for row in finished.to_dict("records")
+    }
     answers: list[dict] = []
     recorded = time.monotonic()
 
     def table() -> pd.DataFrame:
         answered = pd.DataFrame(answers, columns=["class", *probabilities, "model", "sha256", "status", "reason"])
         return pd.concat([samples.drop(columns="reason").iloc[: len(answers)].reset_index(drop=True), answered], axis=1)
+
+    def write() -> None:
+        rows = table()
+        if len(rows) < len(samples):  # what is not reached yet may have an answer already
+            unreached = finished[~finished["sha256"].isin(rows["sha256"])]
+            rows = pd.concat([rows, unreached.reindex(columns=rows.columns)], ignore_index=True)
+        write_csv_atomic(output, rows)
 
     try:
         bar = tqdm(samples.to_dict("records"), unit=" samples", disable=None if progress else True)
@@ -111,18 +145,19 @@ def classify_samples(
                     columns = _columns(sample, predictor)
                     picture = None if saliency is None else saliency / f"{sample[files[0]].replace('/', '_')}.png"
                     answer |= {"sha256": _sha256(paths, columns), "status": "ok"}
-                    if answer["sha256"] in earlier and (picture is None or picture.is_file()):
+                    source = {"model": model, "sha256": answer["sha256"]}
+                    if answer["sha256"] in earlier and (picture is None or is_drawn(picture, **source)):
                         answer |= earlier[answer["sha256"]]
                     else:
-                        answer |= _answer(paths, columns, predictor, probabilities, picture)
+                        answer |= _answer(paths, columns, predictor, probabilities, picture, source)
             except (ValueError, OSError) as error:
                 answer |= {"status": "error", "reason": " ".join(str(error).split())}
             answers.append(answer)
             if time.monotonic() - recorded > SECONDS_BETWEEN_RECORDS:
-                write_csv_atomic(output, table())
+                write()
                 recorded = time.monotonic()
     finally:
-        write_csv_atomic(output, table())
+        write()
     return table()
 
 
@@ -150,6 +185,7 @@ def _answer(
     predictor: Predictor,
     probabilities: list[str],
     picture: Path | None,
+    source: dict[str, str],
 ) -> dict:
     frames = [read_frame(path) for path in paths]
     if len({frame.shape for frame in frames}) > 1:
@@ -159,7 +195,7 @@ def _answer(
     answer = predictor.class_names[int(shares.argmax())]
     if picture is not None:
         lost = occlusion_maps(predictor, stacked, list(columns.values()))
-        write_saliency(picture, stacked, lost, f"{paths[0].name}, {answer}")
+        write_saliency(picture, stacked, lost, f"{paths[0].name}, {answer}", **source)
     return {"class": answer, **dict(zip(probabilities, shares.astype(float), strict=True))}
 
 
@@ -168,21 +204,23 @@ def _sha256(paths: list[Path], columns: dict[str, np.ndarray]) -> str:
     for path in paths:
         if not path.is_file():
             raise ValueError(f"{path} does not exist or is not a file.")
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(bytes.fromhex(hash_file(path, "sha256")))
     for values in columns.values():
         digest.update(values.tobytes())
     return digest.hexdigest()
 
 
-def _finished(output: Path, model: str, probabilities: list[str]) -> dict[str, dict]:
-    """Hash of frames and columns -> its answer, of an earlier output of the same network."""
+def _finished(output: Path, model: str, probabilities: list[str]) -> pd.DataFrame:
+    """The answered rows of an earlier output of the same network, one of each ``sha256``; probabilities are numbers."""
     try:
         table = read_text_csv(output, needs=["class", *probabilities, "model", "sha256", "status"])
     except TableError:
-        return {}
-    done = table[(table["status"] == "ok") & (table["model"] == model)]
-    return {
-        row["sha256"]: {"class": row["class"], **{name: float(row[name]) for name in probabilities}}
-        for row in done.to_dict("records")
-    }
+        return pd.DataFrame(columns=["class", *probabilities, "sha256"])
+    done = table[(table["status"] == "ok") & (table["model"] == model)].drop_duplicates("sha256")
+    numbers = done[probabilities].apply(pd.to_numeric, errors="coerce")
+    if numbers.isna().any(axis=None):
+        raise ValueError(
+            f"Expected probabilities in every row of {output} that is ok; received other cells in "
+            f"{int(numbers.isna().any(axis=1).sum())}. Delete the file to start anew, or name another output."
+        )
+    return done.assign(**{name: numbers[name] for name in probabilities})

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from common.training_config import TrainingConfig
+from padnet.background import BACKGROUNDS
+from padnet.slope_filters import MODES, NUM_FILTERS
 
 FULL_IMAGE_PX, FULL_FILTER_PX = 2048, 50  # section 7.2: detector, slope filters
 SMALLEST_IMAGE_PX = 128  # below it the six halvings and the stride of the convolution graph leave nothing
-NUM_SLOPE_FILTERS = 4
 ROBUST_AREA_PX = 64  # edge of the maps of peak areas in mode "robust"
 INPUTS = ("image", "composition", "position")
-MODES = ("paper", "released", "robust")
+SMALLEST_FILTER_PX = 3
 PROTOCOLS = ("honest", "paper")
 
 
@@ -37,7 +38,8 @@ class PADNetConfig:
 
     Attributes:
         recipe: Name under which the settings are reported.
-        mode: ``"paper"`` (the text), ``"released"`` (with the faults of the released code) or ``"robust"`` (ours).
+        mode: ``"paper"`` (the text), ``"released"`` (with the faults of the released code
+            but one, see ``RELEASED_RECIPE``) or ``"robust"`` (ours).
         variant: Widths of the convolution graph, a key of ``VARIANTS``.
         image_px: Edge of the square images that the network sees; frames of a multiple of it are binned.
         num_frames: Frames of a sample; each has a tower of its own.
@@ -75,7 +77,8 @@ class PADNetConfig:
     def __post_init__(self):
         for name, value, known in (
             ("mode", self.mode, MODES),
-            ("variant", self.variant, tuple(VARIANTS)),
+            ("variant", self.variant, VARIANTS),
+            ("background", self.background, BACKGROUNDS),
             ("protocol", self.protocol, PROTOCOLS),
         ):
             if value not in known:
@@ -93,10 +96,18 @@ class PADNetConfig:
                 f"{self.image_px}."
             )
 
+        if self.filter_px is not None and self.filter_px < SMALLEST_FILTER_PX:
+            raise ValueError(
+                f"Expected slope filters of {SMALLEST_FILTER_PX} px or more; received {self.filter_px}. "
+                "Leave filter_px out for the thesis's in proportion."
+            )
+
     @property
     def slope_filter_px(self) -> int:
         """Edge of the slope filters, pixels."""
-        return self.filter_px or max(3, round(FULL_FILTER_PX * self.image_px / FULL_IMAGE_PX))
+        if self.filter_px is not None:
+            return self.filter_px
+        return max(SMALLEST_FILTER_PX, round(FULL_FILTER_PX * self.image_px / FULL_IMAGE_PX))
 
     @property
     def stride_px(self) -> int:
@@ -113,7 +124,7 @@ class PADNetConfig:
         """Of the image input of one sample: peak areas, with trainable filters the frames."""
         if self.trainable_filters:
             return self.num_frames, self.image_px, self.image_px
-        return self.num_frames, self.area_px, self.area_px, NUM_SLOPE_FILTERS
+        return self.num_frames, self.area_px, self.area_px, NUM_FILTERS
 
     @property
     def chooses_on_validation(self) -> bool:
@@ -135,7 +146,9 @@ PAPER_RECIPE = PADNetConfig(
     ),
 )
 
-# main_cv.py of NU-CUCIS/PADNet-XRD: no L2 in the loss, the checkpoint of the best test accuracy.
+# main_cv.py of NU-CUCIS/PADNet-XRD: no L2 in the loss, and weights chosen on the test fold; there by accuracy, where
+# the training loss is the lowest yet as well, here by the lowest loss. One fault is left out: of filters to train, the
+# authors trained one copy and evaluated another that stayed as it began. Here the trained ones are evaluated.
 RELEASED_RECIPE = PADNetConfig(
     recipe="released",
     mode="released",

@@ -33,10 +33,6 @@ class Fold:
     test: np.ndarray
 
 
-class SmallClassError(ValueError):
-    """A class has fewer samples than there are folds, and the caller asked that this be an error."""
-
-
 def released_folds(num_samples: int, num_folds: int = NUM_FOLDS) -> list[np.ndarray]:
     """Test rows of each fold as the released code draws them: one shuffle with its seed, then cut in the order drawn.
 
@@ -62,29 +58,24 @@ def released_folds(num_samples: int, num_folds: int = NUM_FOLDS) -> list[np.ndar
     return [np.sort(rows) for rows in np.split(order, ends)]
 
 
-def stratified_folds(
-    labels: np.ndarray, num_folds: int = NUM_FOLDS, seed: int = 0, *, strict: bool = False
-) -> list[np.ndarray]:
+def stratified_folds(labels: np.ndarray, num_folds: int = NUM_FOLDS, seed: int = 0) -> list[np.ndarray]:
     """Test rows of each fold, every class spread as evenly over the folds as its size allows.
+
+    Of a class with fewer samples than folds some folds test none, see ``small_classes``.
 
     Args:
         labels: ``(n,)`` class numbers.
         num_folds: From 2 to n.
         seed: The same seed gives the same folds.
-        strict: Refuse a class with fewer samples than folds; otherwise some folds test none of it, see
-            ``small_classes``.
 
     Returns:
         ``num_folds`` arrays of ascending row numbers; every row is in one of them.
 
     Raises:
-        SmallClassError: With ``strict``, a class has fewer samples than folds.
         ValueError: Fewer than two folds, or more folds than samples.
     """
     labels = np.asarray(labels)
     _check_num_folds(len(labels), num_folds)
-    if strict and (sentences := small_classes(labels, num_folds)):
-        raise SmallClassError(f"{sentences[0]} Take fewer folds, leave the class out, or do without strict.")
     if np.unique(labels, return_counts=True)[1].max() < num_folds:
         # scikit-learn refuses to stratify where no class reaches every fold; rows in class order are dealt out instead
         order = np.random.default_rng(seed).permutation(len(labels))

@@ -1,6 +1,5 @@
 """``padnet integrate``: frames to 1D patterns."""
 
-import hashlib
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +36,7 @@ def integrate(
     """
     import pandas as pd
 
+    from common.fetch import hash_file
     from common.files import write_csv_atomic
     from padnet import integration
     from padnet.frame_batch import run_on_frames
@@ -44,7 +44,7 @@ def integrate(
 
     try:
         integrator = integration.load_integrator(poni)
-        geometry = hashlib.sha256(poni.read_bytes()).hexdigest()
+        geometry = hash_file(poni, "sha256")
     except (ValueError, OSError) as error:
         raise fail(error) from error
     settings = f"poni={geometry} bins={bins} upside_down={upside_down} polarization={polarization}"

@@ -46,7 +46,6 @@ def integrate(
     integrator: "AzimuthalIntegrator",
     num_bins: int,
     *,
-    two_theta_range_deg: tuple[float, float] | None = None,
     polarization_factor: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Integrate a frame over the azimuth.
@@ -57,8 +56,7 @@ def integrate(
     Args:
         image: ``(rows, columns)`` counts.
         integrator: Geometry, from ``load_integrator`` or ``padnet.geometry``.
-        num_bins: Points of the pattern.
-        two_theta_range_deg: Where it begins and ends; by default all that the detector sees.
+        num_bins: Points of the pattern, over all that the detector sees.
         polarization_factor: 0.95 to 0.99 at synchrotrons, 0 for unpolarised beams; no correction where none is given.
 
     Returns:
@@ -82,7 +80,6 @@ def integrate(
         num_bins,
         unit="2th_deg",
         mask=unusable,
-        radial_range=two_theta_range_deg,
         polarization_factor=polarization_factor,
         correctSolidAngle=True,
         method=METHOD,

@@ -158,7 +158,10 @@ def _paper_tower(x, name: str, config: PADNetConfig):
 
 
 def _robust_tower(x, name: str, config: PADNetConfig):
-    """``(batch_size, 64, 64, 4)`` peak areas -> ``(batch_size, num_components)``; see ``fit_components``."""
+    """Peak areas -> ``(batch_size, num_components)``; see ``fit_components``.
+
+    Areas are ``(batch_size, area_px, area_px, 4)``, with 64 for ``config.area_px`` where that divides the image.
+    """
     x = LogAreas(name=f"{name}_log_areas")(x)
     x = layers.Flatten(name=f"{name}_flatten")(x)
     x = layers.Dense(config.num_components, trainable=False, name=f"{name}_components")(x)

@@ -107,7 +107,8 @@ def read_folder(csv_path: Path | str, image_px: int | None = None) -> XrdDataset
         csv_path: Columns ``file`` or, with several frames a sample, ``file_1``, ``file_2`` and so on (from the CSV's
             folder); ``x`` and ``y`` in mm; ``label``; one column an element, amounts of any scale; and if wanted
             ``sample``.
-        image_px: Sum pixels in squares until so many columns are left; a divisor of the frames' columns.
+        image_px: Sum pixels in squares until so many columns are left; a divisor of the frames' columns. Flagged
+            pixels take the count of their nearest neighbour first.
 
     Returns:
         A data set whose origin is measured. Compositions sum to 1; labels are numbered in order of their names, numbers
@@ -118,12 +119,18 @@ def read_folder(csv_path: Path | str, image_px: int | None = None) -> XrdDataset
         ValueError: If it has a column of another kind, a cell that is no number, a file or sample twice, or a frame
             cannot be used; the first such row is named and all are counted.
     """
+    return read_samples(csv_path, image_px)[0]
+
+
+def read_samples(csv_path: Path | str, image_px: int | None = None) -> tuple[XrdDataset, tuple[int, int]]:
+    """``read_folder``, and the rows and columns of the frames as they are on disk."""
     csv_path = Path(csv_path)
     table = read_text_csv(csv_path, needs=("x", "y", "label"))
-    files = [name for name in table if name == "file" or (name.startswith("file_") and name[5:].isdecimal())]
+    found = [name for name in table if name == "file" or (name.startswith("file_") and name[5:].isdecimal())]
+    files = file_columns(len(found))
     components = [name for name in table if name in ALL_SYMBOLS]
-    other = [name for name in table if name not in {*files, *components, "x", "y", "label", "sample"}]
-    if other or not files or not components or ("file" in files and len(files) > 1) or not table.columns.is_unique:
+    other = [name for name in table if name not in {*found, *components, "x", "y", "label", "sample"}]
+    if other or set(found) != set(files) or not components or not table.columns.is_unique:
         raise ValueError(
             f"Expected the columns file (or file_1, file_2), x, y, label, sample and one an element, each once; "
             f"{csv_path.name} has {', '.join(map(repr, table))}. Rename or drop the others."
@@ -134,7 +141,7 @@ def read_folder(csv_path: Path | str, image_px: int | None = None) -> XrdDataset
     composition, position = numbers[:, : len(components)], numbers[:, len(components) :]
     samples = table["sample"] if "sample" in table else pd.Series(range(1, len(table) + 1)).astype(str)
     totals = composition.sum(axis=1)
-    paths = table[sorted(files, key=lambda name: int(name[5:] or 0))].map(lambda name: csv_path.parent / name)
+    paths = table[files].map(lambda name: csv_path.parent / name)
     cells = pd.Series(paths.to_numpy().ravel())
     _refuse_rows(csv_path, ~np.isfinite(numbers).all(axis=1), "expected numbers for elements, x and y")
     _refuse_rows(csv_path, (composition < 0).any(axis=1) | ~(totals > 0), "expected amounts of 0 or more, one above 0")
@@ -144,10 +151,11 @@ def read_folder(csv_path: Path | str, image_px: int | None = None) -> XrdDataset
     _refuse_rows(csv_path, twice, "expected files to differ; this one was there before")
     labels = table["label"].str.strip()
     class_names = sorted(set(labels), key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
-    return XrdDataset(
+    frames, shape = _read_frames(csv_path, paths.to_numpy(), image_px)
+    dataset = XrdDataset(
         name=csv_path.parent.resolve().name,
         origin=MEASURED,
-        frames=_read_frames(csv_path, paths.to_numpy(), image_px),
+        frames=frames,
         composition=composition / totals[:, None],
         components=tuple(components),
         position_mm=position,
@@ -155,6 +163,12 @@ def read_folder(csv_path: Path | str, image_px: int | None = None) -> XrdDataset
         class_names=tuple(class_names),
         samples=tuple(samples),
     )
+    return dataset, shape
+
+
+def file_columns(num_frames: int) -> list[str]:
+    """The columns of a table that name the frames of each sample: ``file``, or ``file_1``, ``file_2`` and so on."""
+    return ["file"] if num_frames == 1 else [f"file_{number}" for number in range(1, num_frames + 1)]
 
 
 def _refuse_rows(csv_path: Path, bad: np.ndarray | pd.Series, reason: str) -> None:
@@ -166,20 +180,21 @@ def _refuse_rows(csv_path: Path, bad: np.ndarray | pd.Series, reason: str) -> No
         )
 
 
-def _read_frames(csv_path: Path, paths: np.ndarray, image_px: int | None) -> np.ndarray:
-    """(n, num_frames, rows, columns); all rows are tried, so that one run tells of all bad frames."""
+def _read_frames(csv_path: Path, paths: np.ndarray, image_px: int | None) -> tuple[np.ndarray, tuple[int, int]]:
+    """(n, num_frames, rows, columns), and the shape on disk; all rows are tried: one run tells of all bad frames."""
     shape, frames, reasons = None, [], np.full(len(paths), "", object)
     for (row, _), path in np.ndenumerate(paths):
         try:
             frame = read_frame(path, shape)
             shape = shape or frame.shape
-            frames.append(frame if image_px is None else bin_frame(frame, image_px))
+            frames.append(frame if image_px is None else bin_frame(fill_flagged(frame), image_px))
         except FrameError as error:
             reasons[row] = reasons[row] or str(error)
     bad = reasons != ""
     if bad.any():
         _refuse_rows(csv_path, bad, reasons[bad][0].rstrip("."))
-    return np.stack(frames).reshape(*paths.shape, *frames[0].shape)
+    assert shape is not None  # no row is bad, and there is one
+    return np.stack(frames).reshape(*paths.shape, *frames[0].shape), shape
 
 
 def bin_frame(frame: np.ndarray, image_px: int) -> np.ndarray:

@@ -9,8 +9,9 @@ import pandas as pd
 
 from common import canvas
 from common.files import write_csv_atomic
+from common.tables import TableError, read_text_csv
 from padnet.inputs import image_features
-from padnet.predict import Predictor
+from padnet.predict import VALUES_PER_BATCH, Predictor
 
 GRID = 16  # patches along each edge
 
@@ -43,32 +44,33 @@ def occlusion_maps(predictor: Predictor, frames: np.ndarray, columns: list[np.nd
     whole = predictor.forward([features[None], *(column[None] for column in columns)])[0]
     answer = int(whole.argmax())
     edges = np.linspace(0, features.shape[1], grid + 1).round().astype(int)
+    patches = list(np.ndindex(grid, grid))
+    at_once = max(1, VALUES_PER_BATCH // features.size)  # 2,048 pixels are 67 MB a copy
     lost = np.empty((len(features), grid, grid), np.float32)
     for frame in range(len(features)):
         typical = np.median(features[frame], axis=(0, 1))
-        for row in range(grid):
-            covered = np.repeat(features[None], grid, axis=0)  # a row of patches at once
-            for column in range(grid):
-                patch = slice(edges[row], edges[row + 1]), slice(edges[column], edges[column + 1])
-                covered[(column, frame, *patch)] = typical
-            repeated = [np.repeat(values[None], grid, axis=0) for values in columns]
-            lost[frame, row] = whole[answer] - predictor.forward([covered, *repeated])[:, answer]
+        for start in range(0, len(patches), at_once):
+            some = patches[start : start + at_once]
+            covered = np.repeat(features[None], len(some), axis=0)
+            for copy, (row, column) in zip(covered, some, strict=True):
+                copy[frame, edges[row] : edges[row + 1], edges[column] : edges[column + 1]] = typical
+            repeated = [np.repeat(values[None], len(some), axis=0) for values in columns]
+            lost[(frame, *np.transpose(some))] = whole[answer] - predictor.forward([covered, *repeated])[:, answer]
     return lost
 
 
-def write_saliency(path: Path, frames: np.ndarray, lost: np.ndarray, title: str) -> None:
+def write_saliency(path: Path, frames: np.ndarray, lost: np.ndarray, title: str, *, model: str, sha256: str) -> None:
     """Write maps of one sample as a CSV, and a picture of them beside its frames.
 
     Args:
         path: Of the picture, ``NAME.png``; the CSV is ``NAME.csv``: ``frame``, ``row``, ``column`` of the patch, and
-            ``probability_lost``.
+            ``probability_lost``, ``model``, ``sha256``.
         frames: ``(num_frames, rows, columns)`` counts.
         lost: ``(num_frames, grid, grid)`` of ``occlusion_maps``.
         title: Above the picture.
+        model: Hash of the network's weights.
+        sha256: Hash of frames and columns.
     """
-    places = np.indices(lost.shape).reshape(3, -1)
-    table = pd.DataFrame(places.T, columns=["frame", "row", "column"]).assign(probability_lost=lost.ravel())
-    write_csv_atomic(path.with_suffix(".csv"), table)
     titles = [text for number in range(len(frames)) for text in (f"frame {number + 1}", "probability lost if covered")]
     titles[0] = f"{title}: {titles[0]}" if title else titles[0]
     figure, panels = canvas.new_panels(titles, size=(3.6 * len(titles), 3.6))
@@ -82,3 +84,18 @@ def write_saliency(path: Path, frames: np.ndarray, lost: np.ndarray, title: str)
             axes.set(xticks=[], yticks=[])
             axes.grid(visible=False)
     canvas.save_png(figure, path)
+    places = np.indices(lost.shape).reshape(3, -1)
+    table = pd.DataFrame(places.T, columns=["frame", "row", "column"])
+    table = table.assign(probability_lost=lost.ravel(), model=model, sha256=sha256)
+    write_csv_atomic(path.with_suffix(".csv"), table)  # after the picture, as is_drawn trusts it
+
+
+def is_drawn(path: Path, *, model: str, sha256: str) -> bool:
+    """Whether ``write_saliency`` has written a picture of this network, these frames and columns."""
+    if not path.is_file():
+        return False
+    try:
+        table = read_text_csv(path.with_suffix(".csv"), needs=["model", "sha256"])
+    except TableError:
+        return False
+    return bool(((table["model"] == model) & (table["sha256"] == sha256)).any())

@@ -33,6 +33,7 @@ CITATION = (
     "Jha et al., IJCNN 2019, doi:10.1109/IJCNN.2019.8852096; chapter 7 of D. Jha, Deep Learning Methodologies for "
     "Scientific Knowledge Discovery, Northwestern (2020)"
 )
+TRAINED_FILTERS_CPU_PX = 512  # correlating takes memory with the fourth power of the size: 0.15 GB an image here
 CURVE = ["epoch", "step", "train_loss", "validation_loss", "validation_accuracy"]
 COLLAPSED = "collapsed"
 
@@ -71,7 +72,7 @@ def run(
         dataset: Frames, compositions, places, labels.
         train_rows: Rows to train on; columns are standardised by these alone.
         validation_rows: Rows that choose the weights. Where the recipe chooses nothing, having neither patience nor
-            best weights, they are trained on as well.
+            best weights, they are trained on as well, but in protocol ``"paper"``, where they are the test rows.
         config: Recipe, size and inputs.
         folder: Keeps checkpoint, learning curve and the finished ``model.keras`` with its card; ``None`` keeps nothing.
         features: ``inputs.peak_area_features(dataset, config)``, if there are any already.
@@ -80,11 +81,13 @@ def run(
     Raises:
         CollapsedTrainingError: In mode ``"robust"``; see ``common.training``, also for DivergedTrainingError and
             CheckpointMismatchError.
-        ValueError: If rows are missing or overlap, or frames have another number or size than the config says.
+        ValueError: If rows are missing or overlap, frames have another number or size than the config says, or filters
+            are to be trained on images of more than 512 px without a GPU.
     """
     train_rows, validation_rows = _checked_rows(dataset, train_rows, validation_rows)
-    if not config.chooses_on_validation:
+    if not config.chooses_on_validation and config.protocol != "paper":
         train_rows = np.union1d(train_rows, validation_rows)
+    _check_memory(config)
     folder = None if folder is None else Path(folder)
     settings = config.training
     arrays = network_inputs(dataset, config, features)
@@ -149,6 +152,15 @@ def _checked_rows(dataset: XrdDataset, train_rows, validation_rows) -> tuple[np.
     return train_rows, validation_rows
 
 
+def _check_memory(config: PADNetConfig) -> None:
+    trains_filters = config.trainable_filters and "image" in config.inputs
+    if trains_filters and config.image_px > TRAINED_FILTERS_CPU_PX and backend.start_devices() == "the CPU":
+        raise ValueError(
+            f"Expected images of at most {TRAINED_FILTERS_CPU_PX} px to train slope filters on a CPU, which at 2048 px "
+            f"takes tens of GB an image; received {config.image_px} px. Take smaller images, fixed filters or a GPU."
+        )
+
+
 def _training_model(network: keras.Model, arrays: list[np.ndarray]) -> keras.Model:
     """A network behind the inputs it trains on: row numbers in, logits out."""
     rows = keras.Input((1,), name="row")
@@ -184,7 +196,7 @@ def _accuracy(one_hot: np.ndarray, outputs: np.ndarray) -> float:
 def _content_hash(arrays: list[np.ndarray]) -> str:
     digest = hashlib.sha256()
     for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()
 
 
@@ -204,6 +216,7 @@ def _card(
         "parameters": network.count_params(),
         "elements": list(dataset.components),
         "components": list(dataset.components),
+        "frame_shape": list(dataset.frames.shape[2:]),
         "class_names": list(dataset.class_names),
         "target": "phase_region",
         "unit": "probability of each class",

@@ -64,11 +64,11 @@ def train(
     with native_stderr_silenced():
         import numpy as np
 
-        from common import backend
+        from common import artifacts, backend
         from padnet.config import RECIPES
         from padnet.evaluation import accuracy
         from padnet.folds import Fold, small_classes, stratified_folds, with_validation
-        from padnet.readers import read_folder
+        from padnet.readers import read_samples
         from padnet.train import COLLAPSED, run
 
         devices = backend.start_devices()
@@ -84,7 +84,7 @@ def train(
             trainable_filters=trained_filters,
             protocol=protocol or RECIPES[recipe].protocol,
         ).with_training(seed=seed, **({} if epochs is None else {"max_epochs": epochs}))
-        dataset = read_folder(data)
+        dataset, frame_shape = read_samples(data, image_px)
         num_frames = dataset.frames.shape[1]
         config = replace(config, num_frames=num_frames, variant="slac" if num_frames == 1 else "nist")
         for sentence in small_classes(dataset.labels, folds, dataset.class_names):
@@ -97,6 +97,9 @@ def train(
             "phase regions; started again, an interrupted run goes on"
         )
         result = run(dataset, fold.train, fold.validation, config, output)
+        # `padnet classify` is given frames as they are on disk, not binned already as these are.
+        result.card["frame_shape"] = list(frame_shape)
+        artifacts.save(output / "model.keras", result.predictor.model, result.card)
         predicted = result.predictor.predict(dataset, fold.test).argmax(axis=1)
     except KeyboardInterrupt:
         raise fail(f"interrupted; the same command goes on from the last checkpoint in {output}.") from None

@@ -96,5 +96,5 @@ def test_a_failure_costs_its_fold_and_is_a_sentence(trainings, tmp_path):
     assert found["padnet", ""].tested.sum() == 18 and len(said) == 4
     found, failures = cross_validate(jobs(dataset()) + jobs(dataset(), "other", config=broken), tmp_path)
     assert set(found) == {("padnet", "")} and len(failures) == 4
-    with pytest.raises(ValueError, match="Expected one of 4 networks at least to train; .* Expected a network"):
-        cross_validate(jobs(dataset(), config=broken), tmp_path)
+    found, failures = cross_validate(jobs(dataset(), config=broken), tmp_path)
+    assert found == {} and len(failures) == 4

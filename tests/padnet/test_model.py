@@ -172,6 +172,9 @@ def test_no_area_has_a_logarithm():
         ({"inputs": ("image", "colour")}, "'colour'"),
         ({"inputs": ("image", "image")}, "one or more inputs"),
         ({"image_px": 64}, "at least 128 px"),
+        ({"background": "none"}, "background of raw, mf, cs, crbg, poisson; received 'none'"),
+        ({"filter_px": 0}, "slope filters of 3 px or more; received 0"),
+        ({"filter_px": 2}, "slope filters of 3 px or more; received 2"),
         ({"mode": "robust", "trainable_filters": True}, "Take mode 'paper'"),
     ],
 )

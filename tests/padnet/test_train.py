@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from common import artifacts, progress
+from common import artifacts, backend, progress
 from common.training import CollapsedTrainingError
 from padnet.config import PAPER_RECIPE, RELEASED_RECIPE, PADNetConfig
 from padnet.inputs import peak_area_features
@@ -71,6 +71,22 @@ def test_test_rows_and_the_rest_of_the_data_change_nothing(spread, parts, tiny_c
     assert first == second
 
 
+def test_where_validation_is_test_nothing_is_trained_on_it(spread, parts, tiny_config, monkeypatch):
+    seen = []
+
+    def fit(model, train, validation, settings, **options):
+        seen.append((train[0][:, 0], validation[0][:, 0]))
+        raise Killed
+
+    monkeypatch.setattr(sys.modules[run.__module__], "fit", fit)
+    for protocol, expected in (("paper", parts[0]), ("honest", np.concatenate([parts[0], parts[2]]))):
+        config = replace(tiny_config, inputs=("composition",), protocol=protocol)
+        with pytest.raises(Killed):
+            run(spread, parts[0], parts[2], config, progress=False)
+        np.testing.assert_array_equal(seen[-1][0], expected)
+        np.testing.assert_array_equal(seen[-1][1], parts[2])
+
+
 class Killed(BaseException):
     """Stands in for SIGKILL where starting a process would cost too much."""
 
@@ -98,6 +114,16 @@ def test_trained_filters_are_trained(spread, parts):
     filters = result.predictor.model.get_layer("tower1_peak_area").filters
     assert not np.isin(np.asarray(filters), (-1, 1)).all()
     assert result.predictor.predict(spread, parts[2]).shape == (10, 3)
+
+
+def test_filters_of_large_images_are_not_trained_without_a_gpu(spread, parts, monkeypatch):
+    config = replace(PAPER_RECIPE, image_px=1024, trainable_filters=True)
+    monkeypatch.setattr(backend, "start_devices", lambda: "the CPU")
+    with pytest.raises(ValueError, match="at most 512 px to train slope filters on a CPU.* received 1024 px"):
+        run(spread, *parts[:2], config, progress=False)
+    monkeypatch.setattr(backend, "start_devices", lambda: "1 GPU")
+    with pytest.raises(ValueError, match="square frames of 1024 pixels"):  # goes on to the frames
+        run(spread, *parts[:2], config, progress=False)
 
 
 def test_reproductions_may_collapse_and_say_so(spread, parts, tiny_config, monkeypatch):
