@@ -63,7 +63,7 @@ weights: setup
 	$(BIN)/omnet train --recipe fast --output runs/omnet_small_ni --export omnet/weights/omnet_small_ni.keras
 	$(BIN)/omnet train --recipe measured --output runs/omnet_measured_ni --export omnet/weights/omnet_measured_ni.keras
 
-## test: run all tests, offline, without a GPU (some 17 minutes on 2 cores)
+## test: run all tests, offline, without a GPU (some 20 minutes on 2 cores)
 test: setup
 	$(BIN)/python -m pytest
 

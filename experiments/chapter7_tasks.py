@@ -70,8 +70,8 @@ def _short(recipe: PADNetConfig, image_px: int, max_epochs: int, **training) -> 
 
 PROFILES = {
     "smoke": Profile(
-        _short(PAPER_RECIPE, 128, 4, batch_size=4),
-        _short(ROBUST_RECIPE, 128, 20),
+        _short(PAPER_RECIPE, 128, 1, batch_size=8),
+        _short(ROBUST_RECIPE, 128, 5),
         image_px=128,
         num_folds=2,
         take_folds=1,

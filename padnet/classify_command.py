@@ -56,6 +56,8 @@ def classify(
             raise ValueError(f"{images} does not exist; give a folder of frames, or one frame.")
         if output.is_dir():
             raise ValueError(f"Expected a CSV file to write, received the folder {str(output)!r}.")
+        if output.resolve() in {path.resolve() for path in (images, composition, model) if path is not None}:
+            raise ValueError(f"Expected another file to write than what is read; received {output} for both.")
         predictor = load(model)
         if saliency is not None and "image" not in predictor.config.inputs:
             raise ValueError(f"{model} takes no images, so there is nothing for --saliency to show.")

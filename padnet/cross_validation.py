@@ -169,5 +169,5 @@ def _fingerprint(dataset: XrdDataset) -> bytes:
     digest = hashlib.sha256()
     for array in (dataset.frames, dataset.composition, dataset.position_mm, dataset.labels):
         digest.update(repr((array.shape, array.dtype.str)).encode())
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.digest()

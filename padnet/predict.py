@@ -100,7 +100,7 @@ class Predictor:
 
     def _checked_size(self, frames: np.ndarray) -> np.ndarray:
         # Others would be binned to the same images, in which rings lie elsewhere.
-        if frames.shape[2:] != self.frame_shape:
+        if frames.ndim == 4 and frames.shape[2:] != self.frame_shape:
             raise ValueError(
                 f"Expected frames of {size_text(self.frame_shape)} pixels, as those of the training; received "
                 f"{size_text(frames.shape[2:])}. Bring them to that size, or train a network on frames like these."

@@ -20,7 +20,7 @@ SATURATED_SHARE = 0.01  # of the pixels, at a full scale: what no few bright spo
 _FULL_SCALES = frozenset(2**bits - 1 for bits in (8, 10, 12, 14, 15, 16, 18, 20, 24, 31, 32))
 
 
-def read_frame(path: Path | str, shape: tuple[int, int] | None = None) -> np.ndarray:
+def read_frame(path: Path | str, shape: tuple[int, ...] | None = None) -> np.ndarray:
     """Read one frame.
 
     Args:
@@ -122,7 +122,7 @@ def read_folder(csv_path: Path | str, image_px: int | None = None) -> XrdDataset
     return read_samples(csv_path, image_px)[0]
 
 
-def read_samples(csv_path: Path | str, image_px: int | None = None) -> tuple[XrdDataset, tuple[int, int]]:
+def read_samples(csv_path: Path | str, image_px: int | None = None) -> tuple[XrdDataset, tuple[int, ...]]:
     """``read_folder``, and the rows and columns of the frames as they are on disk."""
     csv_path = Path(csv_path)
     table = read_text_csv(csv_path, needs=("x", "y", "label"))
@@ -130,7 +130,7 @@ def read_samples(csv_path: Path | str, image_px: int | None = None) -> tuple[Xrd
     files = file_columns(len(found))
     components = [name for name in table if name in ALL_SYMBOLS]
     other = [name for name in table if name not in {*found, *components, "x", "y", "label", "sample"}]
-    if other or set(found) != set(files) or not components or not table.columns.is_unique:
+    if other or not found or set(found) != set(files) or not components or not table.columns.is_unique:
         raise ValueError(
             f"Expected the columns file (or file_1, file_2), x, y, label, sample and one an element, each once; "
             f"{csv_path.name} has {', '.join(map(repr, table))}. Rename or drop the others."
@@ -180,20 +180,20 @@ def _refuse_rows(csv_path: Path, bad: np.ndarray | pd.Series, reason: str) -> No
         )
 
 
-def _read_frames(csv_path: Path, paths: np.ndarray, image_px: int | None) -> tuple[np.ndarray, tuple[int, int]]:
+def _read_frames(csv_path: Path, paths: np.ndarray, image_px: int | None) -> tuple[np.ndarray, tuple[int, ...]]:
     """(n, num_frames, rows, columns), and the shape on disk; all rows are tried: one run tells of all bad frames."""
-    shape, frames, reasons = None, [], np.full(len(paths), "", object)
+    shape: tuple[int, ...] = ()
+    frames, reasons = [], np.full(len(paths), "", object)
     for (row, _), path in np.ndenumerate(paths):
         try:
-            frame = read_frame(path, shape)
-            shape = shape or frame.shape
+            frame = read_frame(path, shape or None)
+            shape = frame.shape
             frames.append(frame if image_px is None else bin_frame(fill_flagged(frame), image_px))
         except FrameError as error:
             reasons[row] = reasons[row] or str(error)
     bad = reasons != ""
     if bad.any():
         _refuse_rows(csv_path, bad, reasons[bad][0].rstrip("."))
-    assert shape is not None  # no row is bad, and there is one
     return np.stack(frames).reshape(*paths.shape, *frames[0].shape), shape
 
 
@@ -214,7 +214,8 @@ def bin_frame(frame: np.ndarray, image_px: int) -> np.ndarray:
     factor = columns // image_px if image_px > 0 else 0
     if factor < 1 or factor * image_px != columns or rows % factor:
         raise FrameError(
-            f"Expected {size_text(frame.shape)} pixels to fall into squares for {image_px} columns; choose others."
+            f"Expected {size_text(frame.shape)} pixels to fall into squares for {image_px} columns; choose a number of "
+            "columns that divides theirs, or crop the frames."
         )
     squares = frame.reshape(rows // factor, factor, image_px, factor)
     if frame.dtype.kind == "f":

@@ -71,6 +71,7 @@ def write_saliency(path: Path, frames: np.ndarray, lost: np.ndarray, title: str,
         model: Hash of the network's weights.
         sha256: Hash of frames and columns.
     """
+    path.with_suffix(".csv").unlink(missing_ok=True)  # is_drawn trusts it: it comes after the picture
     titles = [text for number in range(len(frames)) for text in (f"frame {number + 1}", "probability lost if covered")]
     titles[0] = f"{title}: {titles[0]}" if title else titles[0]
     figure, panels = canvas.new_panels(titles, size=(3.6 * len(titles), 3.6))
@@ -87,7 +88,7 @@ def write_saliency(path: Path, frames: np.ndarray, lost: np.ndarray, title: str,
     places = np.indices(lost.shape).reshape(3, -1)
     table = pd.DataFrame(places.T, columns=["frame", "row", "column"])
     table = table.assign(probability_lost=lost.ravel(), model=model, sha256=sha256)
-    write_csv_atomic(path.with_suffix(".csv"), table)  # after the picture, as is_drawn trusts it
+    write_csv_atomic(path.with_suffix(".csv"), table)
 
 
 def is_drawn(path: Path, *, model: str, sha256: str) -> bool:

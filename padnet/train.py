@@ -196,7 +196,7 @@ def _accuracy(one_hot: np.ndarray, outputs: np.ndarray) -> float:
 def _content_hash(arrays: list[np.ndarray]) -> str:
     digest = hashlib.sha256()
     for array in arrays:
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

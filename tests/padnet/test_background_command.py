@@ -98,13 +98,71 @@ def test_flagged_pixels_become_zero_and_do_not_spread(tmp_path):
 
 def test_results_never_replace_frames_or_each_other(frames, tmp_path):
     result = run("background", frames / "a.tif", "-o", frames, "--strict")
-    assert result.exit_code == 1 and "replace the frame itself" in result.stdout
+    assert result.exit_code == 1 and "replace the frame" in result.stdout
     np.testing.assert_array_equal(read_frame(frames / "a.tif"), counts(1))
     (tmp_path / "more").mkdir()
     write_frame(tmp_path / "more/a.tif", counts(7))
     result = run("background", frames / "a.tif", tmp_path / "more/a.tif", "-o", tmp_path / "out", "--size", 9)
     assert "1 x Its result would replace that of" in result.stdout
     np.testing.assert_allclose(read_frame(tmp_path / "out/a.tif"), remove_smooth(counts(1), 9))
+
+
+def test_a_result_never_replaces_another_frame_of_the_run(tmp_path):
+    write_frame(tmp_path / "a/x.tif", counts(1))
+    write_frame(tmp_path / "b/x.tif", counts(2))
+    result = run("background", tmp_path / "a/x.tif", tmp_path / "b/x.tif", "-o", tmp_path / "b", "--strict")
+    assert result.exit_code == 1 and "2 without an answer" in result.stdout
+    np.testing.assert_array_equal(read_frame(tmp_path / "b/x.tif"), counts(2))
+
+
+def test_files_that_the_record_does_not_name_are_left_alone(frames, tmp_path):
+    out = tmp_path / "out"
+    write_frame(out / "a.tif", counts(8))
+    assert "background.csv does not name" in run("background", frames, "-o", out, "--method", "mf").stdout
+    np.testing.assert_array_equal(read_frame(out / "a.tif"), counts(8))
+    (out / "background.csv").write_text("mine\n1\n")
+    result = run("background", frames, "-o", out, "--method", "mf")
+    assert result.exit_code == 2 and "would be replaced by the record" in result.stderr
+    assert (out / "background.csv").read_text() == "mine\n1\n"
+
+
+def test_a_frame_that_fails_has_no_outdated_result(frames, tmp_path):
+    arguments = ("background", frames / "a.tif", "-o", tmp_path / "out", "--method", "mf")
+    run(*arguments)
+    whole = (frames / "a.tif").read_bytes()
+    (frames / "a.tif").write_bytes(whole[:100])
+    run(*arguments)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["background.csv"]
+    (frames / "a.tif").write_bytes(whole)
+    assert run(*arguments, "--strict").exit_code == 0
+
+
+def test_a_kill_leaves_no_result_of_other_settings_that_passes_for_done(frames, tmp_path):
+    """As by SIGKILL: nothing after the loop's first write to the record is there."""
+    out, paths = tmp_path / "out", [frames / "a.tif", frames / "b.gfrm", frames / "c.npy"]
+
+    def work_with(settings, of=paths):
+        def work(path, output):
+            output.write_text(settings)
+            if settings == "killed":
+                killed.append((out / "record.csv").read_bytes())
+
+        return work_on_frames(of, out, work, record_name="record.csv", settings=settings)
+
+    out.mkdir()
+    killed: list[bytes] = []
+    work_with("cs")
+    work_with("killed", paths[:2])
+    (out / "record.csv").write_bytes(killed[0])
+    assert (work_with("cs")["status"] == "ok").all()
+    assert {path.read_text() for path in out.iterdir() if path.suffix != ".csv"} == {"cs"}
+
+
+def test_results_of_other_settings_stay_in_the_record(frames, tmp_path):
+    run("background", frames, "-o", tmp_path / "out", "--method", "mf")
+    run("background", frames / "a.tif", "-o", tmp_path / "out", "--method", "poisson")
+    table = pd.read_csv(tmp_path / "out/background.csv", index_col="output")["settings"].str.split().str[0]
+    assert table.to_dict() == {"a.tif": "method=poisson", "b.gfrm": "method=mf", "c.npy": "method=mf"}
 
 
 def test_wrong_arguments_get_one_sentence(frames, tmp_path, refused):
@@ -123,7 +181,9 @@ def test_an_interrupted_run_keeps_its_record(frames, tmp_path):
     options = {"record_name": "record.csv", "settings": "none"}
     with pytest.raises(KeyboardInterrupt):
         work_on_frames(sorted(frames.iterdir()), tmp_path / "out", work, **options)
-    assert pd.read_csv(tmp_path / "out/record.csv")["output"].tolist() == ["a.tif"]
+    record = pd.read_csv(tmp_path / "out/record.csv", keep_default_na=False)
+    assert record["status"].tolist() == ["ok", "error", "error", "error"]
+    assert record["reason"][1:].str.startswith("Not worked on yet").all()
     touched = []
     work_on_frames([frames / "c.npy"], tmp_path / "out", lambda path, _: touched.append(path.name), **options)
     work_on_frames([frames / "a.tif"], tmp_path / "out", lambda path, _: touched.append(path.name), **options)
@@ -135,10 +195,10 @@ def test_the_record_is_written_while_frames_are_worked_on(frames, tmp_path, monk
     seen = []
 
     def work(path, output):
-        seen.append((tmp_path / "out/record.csv").is_file())
+        seen.append((pd.read_csv(tmp_path / "out/record.csv")["status"] == "ok").sum())
 
     work_on_frames(sorted(frames.iterdir()), tmp_path / "out", work, record_name="record.csv", settings="none")
-    assert seen == [False, True, True, True]
+    assert seen == [0, 1, 2, 3]
 
 
 def test_frames_integrate_to_patterns(frames, tmp_path):

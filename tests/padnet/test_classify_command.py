@@ -56,7 +56,7 @@ def table(images, spread):
 
 
 REASONS = {
-    6: "square frames of 128 pixels",
+    6: "frames of 128 x 128 pixels",
     7: "all are zero",
     8: "NaN",
     9: "cut.tif",
@@ -88,7 +88,8 @@ def test_every_row_has_an_answer_or_a_reason(classify, images, table, weights, t
 def test_started_again_it_does_only_what_is_missing(classify, images, table, weights, tmp_path, monkeypatch):
     output = tmp_path / "out.csv"
     arguments = (images, "--model", weights, "--composition", table, "--output", output)
-    whole = classify(*arguments) and output.read_text()
+    classify(*arguments)
+    whole = pd.read_csv(output)
     done, real = [], classification._answer
 
     def counted(paths, *rest):
@@ -98,22 +99,21 @@ def test_started_again_it_does_only_what_is_missing(classify, images, table, wei
         return real(paths, *rest)
 
     monkeypatch.setattr(classification, "_answer", counted)
-    output.unlink()
     stop = True
+    frame = pd.read_csv(table, dtype=str)
+    frame.loc[[0, 1, 2, 3], "Sn"] = "0.1"  # another composition is another question
+    frame.to_csv(table, index=False)
     stopped = classify(*arguments)
     assert stopped.exit_code == 2 and "the same command goes on" in stopped.stderr
-    assert len(pd.read_csv(output)) == 3
+    kept = pd.read_csv(output)  # 3 new answers, and the 6 of before, which the new run had not reached
+    assert kept["file"].tolist() == [f"{number}.tif" for number in (0, 1, 2, 0, 1, 2, 3, 4, 5)]
     done.clear()
     stop = False
     assert classify(*arguments).exit_code == 0
-    assert done[:3] == ["3.tif", "4.tif", "5.tif"] and "0.tif" not in done
-    assert output.read_text() == whole
-    frame = pd.read_csv(table)
-    frame.loc[0, "Sn"] = "0.1"  # another composition is another question
-    frame.to_csv(table, index=False)
-    done.clear()
-    classify(*arguments)
-    assert done[0] == "0.tif" and "1.tif" not in done
+    assert done[0] == "3.tif" and not {"0.tif", "1.tif", "2.tif", "4.tif", "5.tif"} & set(done)
+    again = pd.read_csv(output)
+    pd.testing.assert_frame_equal(again[4:], whole[4:])
+    assert again["file"].equals(whole["file"]) and not again["sha256"][:4].equals(whole["sha256"][:4])
 
 
 def test_a_picture_of_each_answer(classify, images, table, weights, tmp_path, monkeypatch):
@@ -122,6 +122,14 @@ def test_a_picture_of_each_answer(classify, images, table, weights, tmp_path, mo
     assert classify(*arguments).exit_code == 0
     assert classify(*arguments, "--saliency", folder).exit_code == 0  # answered rows get their pictures too
     assert {path.name for path in folder.iterdir()} == {f"{n}.tif.{kind}" for n in range(6) for kind in ("png", "csv")}
+    changed = pd.read_csv(table, dtype=str)
+    changed.loc[2, "Sn"] = "9"
+    changed.to_csv(table, index=False)
+    assert classify(*arguments).exit_code == 0  # the answers are there, one picture is of another composition
+    monkeypatch.setattr(classification, "write_saliency", lambda path, *_, **__: redrawn.append(path.name))
+    redrawn: list[str] = []
+    assert classify(*arguments, "--saliency", folder).exit_code == 0
+    assert redrawn == ["2.tif.png"]
 
 
 def test_a_network_of_images_alone_needs_no_table(classify, images, trained, spread, parts, tiny_config, tmp_path):
@@ -144,8 +152,47 @@ def test_what_cannot_be_classified_is_one_line(classify, images, table, weights,
     refused(classify(images, "--model", tmp_path / "none.keras", *output), "none.keras")
     refused(classify(tmp_path / "nowhere", "--model", weights, *output), "nowhere")
     refused(classify(images, "--model", weights, "--output", tmp_path), "CSV file to write")
+    before = table.read_bytes()
+    refused(classify(images, "--model", weights, "--composition", table, "--output", table), "another file to write")
+    assert table.read_bytes() == before
     pd.read_csv(table).drop(columns="Zn").to_csv(table, index=False)
     refused(classify(images, "--model", weights, "--composition", table, *output), "no column 'Zn'")
+
+
+def test_one_frame_and_a_table_are_the_rows_of_that_frame(classify, images, table, weights, tmp_path):
+    arguments = ("--model", weights, "--composition", table, "--output", tmp_path / "one.csv")
+    assert classify(images / "5.tif", *arguments).exit_code == 0
+    answers = pd.read_csv(tmp_path / "one.csv", keep_default_na=False)
+    assert answers["file"].tolist() == ["5.tif"] * 3 and answers["status"].tolist() == ["ok", "error", "error"]
+    classify(images / "unnamed.tif", *arguments)
+    assert "No row" in pd.read_csv(tmp_path / "one.csv")["reason"].item()
+
+
+def test_frames_in_folders_that_the_table_names(classify, images, table, weights, tmp_path, refused):
+    frame = pd.read_csv(table).head(6)
+    frame["file_size"] = "large"  # no frame
+    frame["file"] = "images/" + frame["file"]
+    frame.to_csv(tmp_path / "up.csv", index=False)
+    options = ("--model", weights, "--composition", tmp_path / "up.csv", "--output", tmp_path / "out.csv")
+    assert classify(tmp_path, *options, "--strict").exit_code == 0
+    assert pd.read_csv(tmp_path / "out.csv")["file"].tolist() == frame["file"].tolist()
+    frame.head(0).to_csv(tmp_path / "up.csv", index=False)
+    refused(classify(tmp_path, *options), "received none of either")
+
+
+def test_elements_that_the_network_does_not_know_are_refused(classify, images, table, weights, tmp_path, refused):
+    pd.read_csv(table).assign(O=3).to_csv(table, index=False)
+    result = classify(images, "--model", weights, "--composition", table, "--output", tmp_path / "out.csv")
+    refused(result, "amounts of Sn, Zn", "has O too")
+
+
+def test_a_damaged_output_is_refused(classify, images, table, weights, tmp_path, refused):
+    arguments = (images, "--model", weights, "--composition", table, "--output", tmp_path / "out.csv")
+    classify(*arguments)
+    answers = pd.read_csv(tmp_path / "out.csv")
+    answers.loc[1, "probability b"] = np.nan
+    answers.to_csv(tmp_path / "out.csv", index=False)
+    refused(classify(*arguments), "Expected probabilities in every row", "Delete the file")
 
 
 def test_help_says_that_no_network_is_shipped(classify):

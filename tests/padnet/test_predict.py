@@ -58,6 +58,18 @@ def test_frames_of_another_size_say_which_is_expected(predictor, spread):
         predictor.predict(spread.with_frames(np.repeat(spread.frames, 2, axis=1)))
 
 
+def test_frames_of_another_size_than_those_trained_on_are_refused_though_they_could_be_binned(predictor, spread):
+    twice = spread.frames[:2].repeat(2, axis=2).repeat(2, axis=3)
+    with pytest.raises(ValueError, match="frames of 128 x 128 pixels, as those of the training; received 256 x 256"):
+        predictor.predict_frames(twice, spread.composition[:2])
+
+
+def test_compositions_in_another_order_are_refused(predictor, spread):
+    turned = replace(spread, composition=spread.composition[:, ::-1], components=spread.components[::-1])
+    with pytest.raises(ValueError, match="Sn, Zn, in this order; received Zn, Sn"):
+        predictor.predict(turned)
+
+
 # ----------------------------------------------------------------------------------------------------------- models
 
 
@@ -77,6 +89,27 @@ def test_a_model_is_read_once_and_again_when_it_changed(trained, tmp_path):
     assert load(str(path)) is first
     artifacts.save(path, trained[0].predictor.model, trained[0].card | {"name": "again"})
     assert load(path).card["name"] == "again"
+
+
+def change_config(card, **changes):
+    return card | {"config": {key: value for key, value in (card["config"] | changes).items() if value is not None}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"colour": "red"}, "colour"),
+        ({"recipe": None}, "recipe"),
+        ({"training": None}, "training"),
+        ({"inputs": 3}, "int"),
+    ],
+)
+def test_a_card_with_fields_of_another_version(trained, tmp_path, changes, word):
+    card = change_config(trained[0].card, **changes)
+    path = artifacts.save(tmp_path / "other.keras", trained[0].predictor.model, card)
+    with pytest.raises(artifacts.ArtifactError, match="Train it again") as caught:
+        load(path)
+    assert word in str(caught.value)
 
 
 def test_the_config_survives_the_card(predictor):

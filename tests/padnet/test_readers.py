@@ -11,7 +11,7 @@ from fabio.brukerimage import BrukerImage
 from common.tables import TableError
 from padnet.data import MEASURED
 from padnet.frame_formats import open_gfrm
-from padnet.readers import FrameError, bin_frame, fill_flagged, flagged_pixels, read_folder, read_frame
+from padnet.readers import FrameError, bin_frame, fill_flagged, flagged_pixels, read_folder, read_frame, read_samples
 from padnet.writers import write_frame
 
 
@@ -207,6 +207,23 @@ def test_a_folder_and_its_csv_become_a_data_set(folder):
     assert read(image_px=4).frames.sum() == dataset.frames.sum()
 
 
+def test_flagged_pixels_are_filled_before_they_are_summed(folder, tmp_path):
+    _, read = folder
+    frame = np.full((16, 16), 10, np.int32)
+    frame[0, 1] = 12
+    frame[4:6, 4:6] = -1
+    np.save(tmp_path / "0_1.npy", frame)
+    expected = np.full((8, 8), 40)
+    expected[0, 0] = 42
+    np.testing.assert_array_equal(read(image_px=8).frames[0, 0], expected)
+
+
+def test_the_shape_on_disk_is_known_of_binned_frames(folder, tmp_path):
+    folder[1]()
+    dataset, shape = read_samples(tmp_path / "samples.csv", 4)
+    assert dataset.frames.shape == (3, 2, 4, 4) and shape == (16, 16)
+
+
 def test_one_frame_a_sample_and_no_names(folder):
     table, read = folder
     dataset = read(table.drop(columns=["file_2", "sample"]).rename(columns={"file_1": "file"}))
@@ -227,6 +244,8 @@ def test_one_frame_a_sample_and_no_names(folder):
         (lambda t: t.assign(colour="red"), "'colour'. Rename or drop"),
         (lambda t: t.assign(file="0_1.npy"), "Rename or drop"),
         (lambda t: t.drop(columns=["file_1", "file_2"]), "Expected the columns file"),
+        (lambda t: t.drop(columns="file_2"), "Expected the columns file"),  # one frame a sample is called file
+        (lambda t: t.rename(columns={"file_2": "file_3"}), "Expected the columns file"),
         (lambda t: t.drop(columns=["Sn", "Ti", "Zn"]), "one an element"),
         (lambda t: t.drop(columns="label"), "no column 'label'"),
         (lambda t: t.iloc[:0], "has none"),

@@ -42,6 +42,7 @@ def test_training_saves_a_model_and_says_how_good_it_is(padnet, table, tmp_path,
     predictor = load(tmp_path / "run" / "model.keras")
     assert predictor.class_names == ("a", "a + b", "b") and predictor.components == ("Sn", "Zn")
     assert predictor.card["data"]["origin"] == "measured" and predictor.config.recipe == "robust"
+    assert predictor.frame_shape == (128, 128)
     refused(padnet(*arguments, "--seed", 1), "other settings, seed or data")
 
 
@@ -64,7 +65,7 @@ def test_the_paper_protocol_is_labelled_and_small_classes_are_named(padnet, tabl
         (("--inputs", "image,colour"), ("one or more inputs", "colour")),
         (("--background", "none"), ("raw, mf", "'none'")),
         (("--image-px", "100"), ("at least 128",)),
-        (("--image-px", "144"), ("144", "multiple")),
+        (("--image-px", "144"), ("144", "squares")),
         (("--trained-filters",), ("fixed filters",)),
         (("--protocol", "hopeful"), ("'hopeful'",)),
         (("--folds", "99"), ("folds", "99")),
@@ -79,9 +80,25 @@ def test_what_cannot_be_trained_is_one_line(padnet, table, tmp_path, arguments, 
     assert not (tmp_path / "run" / "model.keras").exists()
 
 
+def test_a_network_of_binned_frames_is_for_frames_as_they_are_on_disk(padnet, table, spread, tmp_path):
+    large = tmp_path / "large"
+    large.mkdir()
+    for number, frames in enumerate(spread.frames):
+        tifffile.imwrite(large / f"{number}.tif", frames[0].repeat(2, axis=0).repeat(2, axis=1))
+    (large / "data.csv").write_text(table.read_text())
+    short = ("--epochs", 1, "--image-px", 128, "--inputs", "image", "--output", tmp_path / "run")
+    assert padnet("train", large / "data.csv", *short).exit_code == 0
+    for folder, status in ((large, "ok"), (table.parent, "error")):
+        model = ("--model", tmp_path / "run" / "model.keras")
+        padnet("classify", folder / "0.tif", *model, "--output", tmp_path / f"{status}.csv")
+        assert pd.read_csv(tmp_path / f"{status}.csv")["status"].tolist() == [status]
+    assert "256 x 256 pixels" in pd.read_csv(tmp_path / "error.csv")["reason"][0]
+
+
 def test_a_table_that_names_a_missing_file_is_one_line(padnet, table, tmp_path, refused):
     broken = pd.read_csv(table)
     broken.loc[3, "file"] = "gone.tif"
     broken.to_csv(table.parent / "broken.csv", index=False)
-    refused(padnet("train", table.parent / "broken.csv", "--output", tmp_path / "run"), "line 5", "gone.tif")
+    short = ("--output", tmp_path / "run", "--image-px", 128)
+    refused(padnet("train", table.parent / "broken.csv", *short), "line 5", "gone.tif")
     refused(padnet("train", tmp_path / "none.csv", "--output", tmp_path / "run"), "none.csv")
