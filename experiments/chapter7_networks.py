@@ -52,13 +52,16 @@ def _backgrounds(chapter: Chapter7, name: str, title: str, spread: Spread) -> No
     of_folds, config = chapter.folds(spread, RANDOM), chapter.config(chapter.profile.text, spread)
     configs = {FIXED: config, TRAINED: replace(config, trainable_filters=True)}
     configs[OURS] = chapter.config(chapter.profile.ours, spread)
-    found: dict[tuple[str, str, str], CrossValidated] = {}
-    for filters, of_filters in configs.items():
-        for background, dataset in tests.items():
-            method = f"{filters}, trained on {background}"
-            jobs = chapter.jobs(method, of_filters, dataset, of_folds, tests)
-            for (_, tested_on), result in chapter.train(jobs).items():
-                found[filters, background, tested_on] = replace(result, name=f"{method}, tested on {tested_on}")
+    methods = {
+        f"{filters}, trained on {background}": (filters, background) for filters in configs for background in tests
+    }
+    jobs = []
+    for method, (filters, background) in methods.items():
+        jobs += chapter.jobs(method, configs[filters], tests[background], of_folds, tests)
+    found: dict[tuple[str, str, str], CrossValidated] = {
+        (*methods[method], tested_on): replace(result, name=f"{method}, tested on {tested_on}")
+        for (method, tested_on), result in chapter.train(jobs).items()
+    }
     controlled = chapter.controlled(spread, RANDOM)
     if found:
         _draw(chapter, name, f"{title}, simulated wafer", found)

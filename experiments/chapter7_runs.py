@@ -144,10 +144,7 @@ class Chapter7(Chapter):
         tests: Mapping[str, XrdDataset] | None = None,
     ) -> list[Job]:
         """One network on all folds; ``tests`` are other images of all samples, of which the test rows are scored."""
-        return [
-            Job(name, config, dataset, fold, number, {key: test.take(fold.test) for key, test in (tests or {}).items()})
-            for number, fold in enumerate(of_folds)
-        ]
+        return [Job(name, config, dataset, fold, number, tests or {}) for number, fold in enumerate(of_folds)]
 
     def train(self, jobs: Sequence[Job]) -> dict[tuple[str, str], CrossValidated]:
         """Train networks side by side, or take them from a run before; failures are said and kept for the result."""

@@ -6,7 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +29,8 @@ class Job:
         dataset: All samples.
         fold: Which rows train, choose and are predicted.
         number: Of the fold.
-        tests: The test samples as further images show them, in the order of ``fold.test``, by name: backgrounds that
-            the network was not trained on. Without any, those of ``dataset`` alone.
+        tests: Other images of all samples, by name, of which the test rows are scored: backgrounds that the network was
+            not trained on. Without any, those of ``dataset`` alone.
     """
 
     name: str
@@ -47,47 +47,14 @@ class Job:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
-    """What becomes of a ``Job``: ``(n_test, num_classes)`` probabilities by test set, and seconds of training."""
+class _Task:
+    """A ``Job`` as it is sent to a process, which has the frames of all jobs already: numbers in place of data sets."""
 
-    job: Job
-    probability: dict[str, np.ndarray]
-    seconds: float
-
-
-def answer(job: Job, folder: Path) -> Answer:
-    """Train the network of a job and predict its test rows, or read what came of it before.
-
-    A killed training goes on from its checkpoint; of a finished one the answers are kept and the rest is not.
-
-    Args:
-        job: What to train.
-        folder: Its own: finished answers in it are taken as this job's.
-    """
-    path = folder / "answers.npz"
-    if not path.is_file():
-        from padnet.train import run  # loads Keras
-
-        rows = job.fold.train, job.fold.validation
-        features = _features(job.dataset, job.config) if "image" in job.config.inputs else None
-        with warnings.catch_warnings():
-            # A score of few validation rows, where a network may well answer a class that none of them has.
-            warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
-            result = run(job.dataset, *rows, job.config, folder=folder, features=features, progress=False)
-        tests = job.tests or {"": job.dataset.take(job.fold.test)}
-        found = {name: result.predictor.predict(test) for name, test in tests.items()}
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez(  # type: ignore[call-overload]
-                file,
-                allow_pickle=False,
-                seconds=np.array(result.training.seconds),
-                **{f"test {name}": probability for name, probability in found.items()},
-            )
-        for name in ("checkpoint.npz", "model.keras"):  # hundreds of networks, of which only the answers are used
-            (folder / name).unlink(missing_ok=True)
-    with np.load(path, allow_pickle=False) as saved:
-        by_test = {name.removeprefix("test "): saved[name] for name in saved.files if name.startswith("test ")}
-        return Answer(job, by_test, float(saved["seconds"]))
+    config: PADNetConfig
+    dataset: int
+    fold: Fold
+    tests: Mapping[str, int]
+    folder: Path
 
 
 def cross_validate(
@@ -100,8 +67,11 @@ def cross_validate(
 ) -> tuple[dict[tuple[str, str], CrossValidated], list[str]]:
     """Train the networks of many folds side by side; what goes wrong with one costs that fold only.
 
+    A killed training goes on from its checkpoint; finished ones are not trained again. Every process is sent each data
+    set once, so jobs that share them are best given together.
+
     Args:
-        jobs: Jobs of one data set; those of one name are one method.
+        jobs: Those of one name are one method, on one data set.
         folder: Each job has a folder of its own below it, named after all that decides its outcome.
         num_processes: Networks at a time.
         progress: Show a bar on a terminal.
@@ -111,60 +81,104 @@ def cross_validate(
         Answers by method and test set (``""`` without further ones), without the methods of which every fold failed;
         and a sentence for each job that failed.
     """
-    tasks = [(job, folder / _folder_name(job)) for job in jobs]
-    answers: dict[int, Answer] = {}
+    datasets = list({id(data): data for job in jobs for data in (job.dataset, *job.tests.values())}.values())
+    number_of = {id(data): number for number, data in enumerate(datasets)}
+    fingerprints = [_fingerprint(data) for data in datasets]
+    tasks = []
+    for job in jobs:
+        tests = {name: number_of[id(test)] for name, test in job.tests.items()}
+        number = number_of[id(job.dataset)]
+        own = folder / _folder_name(job, fingerprints[number], {name: fingerprints[at] for name, at in tests.items()})
+        tasks.append(_Task(job.config, number, job.fold, tests, own))
+    answers: dict[int, tuple[dict[str, np.ndarray], float]] = {}
     failures: list[str] = []
     outcomes = iterate_tasks(
-        _answer_task, tasks, num_processes=num_processes, progress=progress, description="networks"
+        _answer,
+        tasks,
+        num_processes=num_processes,
+        initializer=partial(_hold, datasets),
+        progress=progress,
+        description="networks",
     )
-    for outcome in outcomes:
-        job = jobs[outcome.index]
-        if outcome.ok:
-            probability, seconds = outcome.value
-            answers[outcome.index] = Answer(job, probability, seconds)
-            right = [
-                (shares.argmax(axis=1) == job.dataset.labels[job.fold.test]).mean() for shares in probability.values()
-            ]
-            report(f"{job.label}: {', '.join(f'{share:.1%}' for share in right)} right, {seconds:.0f} s")
-        else:
-            failures.append(f"{job.label}: {outcome.reason}")
-            report(failures[-1])
+    try:
+        for outcome in outcomes:
+            job = jobs[outcome.index]
+            if outcome.ok:
+                answers[outcome.index] = probability, seconds = outcome.value
+                right = [
+                    (shares.argmax(axis=1) == job.dataset.labels[job.fold.test]).mean()
+                    for shares in probability.values()
+                ]
+                report(f"{job.label}: {', '.join(f'{share:.1%}' for share in right)} right, {seconds:.0f} s")
+            else:
+                failures.append(f"{job.label}: {outcome.reason}")
+                report(failures[-1])
+    finally:
+        _datasets.clear()  # of this process
     found: dict[tuple[str, str], CrossValidated] = {}
     for name in dict.fromkeys(job.name for job in jobs):
-        of_name = [answers[index] for index in sorted(answers) if jobs[index].name == name]
-        if not of_name:
+        indices = [index for index in sorted(answers) if jobs[index].name == name]
+        if not indices:
             continue
-        dataset, seconds = of_name[0].job.dataset, sum(one.seconds for one in of_name)
-        for test in of_name[0].probability:
-            parts = [(one.job.number, one.job.fold.test, one.probability[test]) for one in of_name]
-            found[name, test] = gather(name, dataset.labels, len(dataset.class_names), parts, seconds)
+        dataset, total = jobs[indices[0]].dataset, sum(answers[index][1] for index in indices)
+        for test in answers[indices[0]][0]:
+            parts = [(jobs[index].number, jobs[index].fold.test, answers[index][0][test]) for index in indices]
+            found[name, test] = gather(name, dataset.labels, len(dataset.class_names), parts, total)
     return found, failures
 
 
-def _answer_task(task: tuple[Job, Path]) -> tuple[dict[str, np.ndarray], float]:
-    done = answer(*task)
-    return done.probability, done.seconds  # the job's images need not come back
+_datasets: list[XrdDataset] = []  # of this process, as ``_Task`` numbers them
 
 
-@lru_cache(maxsize=1)  # the folds of a method follow one another, and one process may train them all
+def _hold(datasets: Sequence[XrdDataset]) -> None:
+    _datasets[:] = datasets
+
+
+def _answer(task: _Task) -> tuple[dict[str, np.ndarray], float]:
+    """``(n_test, num_classes)`` probabilities by test set and seconds of training, from the task's folder if there."""
+    path = task.folder / "answers.npz"
+    if not path.is_file():
+        from padnet.train import run  # loads Keras
+
+        dataset, fold, config = _datasets[task.dataset], task.fold, task.config
+        features = _features(dataset, config) if "image" in config.inputs else None
+        with warnings.catch_warnings():
+            # A score of few validation rows, where a network may well answer a class that none of them has.
+            warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
+            result = run(
+                dataset, fold.train, fold.validation, config, folder=task.folder, features=features, progress=False
+            )
+        tests = {name: _datasets[number] for name, number in task.tests.items()} or {"": dataset}
+        found = {name: result.predictor.predict(test.take(fold.test)) for name, test in tests.items()}
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez(  # type: ignore[call-overload]
+                file,
+                allow_pickle=False,
+                seconds=np.array(result.training.seconds),
+                **{f"test {name}": probability for name, probability in found.items()},
+            )
+        for name in ("checkpoint.npz", "model.keras"):  # hundreds of networks, of which only the answers are used
+            (task.folder / name).unlink(missing_ok=True)
+    with np.load(path, allow_pickle=False) as saved:
+        by_test = {name.removeprefix("test "): saved[name] for name in saved.files if name.startswith("test ")}
+        return by_test, float(saved["seconds"])
+
+
+@lru_cache(maxsize=1)  # the folds of a method follow one another; more would keep frames that nothing needs any more
 def _features(dataset: XrdDataset, config: PADNetConfig) -> np.ndarray:
     from padnet.inputs import peak_area_features  # loads Keras
 
     return peak_area_features(dataset, config)
 
 
-def _folder_name(job: Job) -> str:
-    digest = hashlib.sha256(repr((job.config, sorted(job.tests))).encode())
-    digest.update(_fingerprint(job.dataset))
-    for test in job.tests.values():
-        digest.update(_fingerprint(test))
+def _folder_name(job: Job, trained_on: bytes, tested_on: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256(repr((job.config, trained_on, sorted(tested_on.items()))).encode())
     for rows in (job.fold.train, job.fold.validation, job.fold.test):
         digest.update(np.asarray(rows, np.int64).tobytes() + b"|")
     plain = "".join(letter if letter.isalnum() else "_" for letter in f"{job.dataset.name}-{job.name}".lower())
     return f"{plain}-{job.number}-{digest.hexdigest()[:12]}"
 
 
-@lru_cache(maxsize=1)  # as above; more would keep frames in memory that nothing else needs any more
 def _fingerprint(dataset: XrdDataset) -> bytes:
     digest = hashlib.sha256()
     for array in (dataset.frames, dataset.composition, dataset.position_mm, dataset.labels):

@@ -52,10 +52,7 @@ def trainings(monkeypatch):
 
 def jobs(data: XrdDataset, name: str = "padnet", config=PAPER_RECIPE, tests: dict | None = None) -> list[Job]:
     folds = with_validation(stratified_folds(data.labels, 4), data.labels)
-    return [
-        Job(name, config, data, fold, number, {key: test.take(fold.test) for key, test in (tests or {}).items()})
-        for number, fold in enumerate(folds)
-    ]
+    return [Job(name, config, data, fold, number, tests or {}) for number, fold in enumerate(folds)]
 
 
 def test_every_sample_is_predicted_by_the_fold_that_did_not_train_on_it(trainings, tmp_path):
