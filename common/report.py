@@ -1,4 +1,4 @@
-"""Results as Markdown: a report per chapter, and the README's table, both made from the committed JSON alone.
+"""Results as Markdown: a report per chapter, and the README's tables, all made from the committed JSON alone.
 
 `python -m common.report` renews them; `python -m common.report --check` says whether they are what the JSON
 says, for continuous integration. Nothing in them is typed by hand, so nothing in them can drift from the
@@ -8,6 +8,7 @@ runs.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import sys
@@ -17,8 +18,7 @@ from pathlib import Path
 from common.files import write_text_atomic
 from common.results import DataUsed, Result, ResultRow, natural_key, read_folder
 
-README_BEGIN = "<!-- results:begin -->"
-README_END = "<!-- results:end -->"
+PROMISES = Path("docs") / "architecture.md"  # beside the README; has the table of `make promises` as well
 RENEW_COMMAND = "python -m common.report"
 _NONE = "–"
 
@@ -75,22 +75,44 @@ def readme_rows(results_root: str | os.PathLike[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def update_readme(readme_path: str | os.PathLike[str], results_root: str | os.PathLike[str]) -> Path:
-    """Replace the text between the README's two result markers by `readme_rows(results_root)`.
-
-    Returns:
-        `readme_path` as a `Path`.
+def promises_rows(results_root: str | os.PathLike[str]) -> str:
+    """Return the table that `make promises` left in `results_root` as Markdown: promise, tests, faults, survived.
 
     Raises:
-        ValueError: The README has not exactly one of each marker, in order.
+        FileNotFoundError: It has not been run.
     """
-    return write_text_atomic(readme_path, _readme(Path(readme_path), Path(results_root)))
+    path = Path(results_root) / "promises.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"expected {str(path)!r}, received no such file; run `make promises` first")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    lines = [_line("", "Promise", "Tests passed", "Faults injected", "Survived"), _line(*["---"] * 5)]
+    for row in found["promises"]:
+        counts = (_count(row["injected"]), _count(row["survived"]))
+        lines.append(_line(str(row["number"]), row["promise"], f"{row['passed']} of {row['tests']}", *counts))
+    return "\n".join([*lines, "", f"`{found['command']}`, {found['date']}"]) + "\n"
+
+
+def renewed(readme_path: str | os.PathLike[str], results_root: str | os.PathLike[str]) -> dict[Path, str]:
+    """Return the documents that hold tables of results, each as it has to be: the README, and beside it `PROMISES`.
+
+    Tables stand between `<!-- results:begin -->` and `<!-- results:end -->`, or the same with `promises`. The README
+    has the first; the second is renewed wherever it is.
+
+    Raises:
+        ValueError: A document has not exactly one of each marker, in order.
+    """
+    readme, root = Path(readme_path), Path(results_root)
+    texts = {readme: _with_block(readme, readme.read_text(encoding="utf-8"), "results", readme_rows(root))}
+    for path in (readme, readme.parent / PROMISES):
+        text = texts[path] if path in texts else path.read_text(encoding="utf-8") if path.is_file() else ""
+        if "<!-- promises:begin -->" in text:
+            texts[path] = _with_block(path, text, "promises", promises_rows(root))
+    return texts
 
 
 def stale_files(readme_path: str | os.PathLike[str], results_root: str | os.PathLike[str]) -> list[Path]:
-    """Return the files that differ from what the results say: the README, and chapter reports that exist."""
-    readme = Path(readme_path)
-    expected = {readme: _readme(readme, Path(results_root))}
+    """Return the files that differ from what the results say: `renewed`, and chapter reports that exist."""
+    expected = renewed(readme_path, results_root)
     for folder in _chapters(Path(results_root)):
         if (folder / "report.md").is_file():
             expected[folder / "report.md"] = _report(folder)
@@ -117,7 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1 if stale else 0
         for folder in _chapters(options.results):
             print(write_report(folder))
-        print(update_readme(options.readme, options.results))
+        for path, text in renewed(options.readme, options.results).items():
+            print(write_text_atomic(path, text))
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -192,16 +215,15 @@ def _pictures(folder: Path, result_id: str) -> list[str]:
     return [name for name in (f"{result_id}.png", *more) if (folder / name).is_file()]
 
 
-def _readme(readme: Path, root: Path) -> str:
-    text = readme.read_text(encoding="utf-8")
-    begin, end = text.find(README_BEGIN), text.find(README_END)
-    once = text.count(README_BEGIN) == text.count(README_END) == 1
-    if not once or end < begin:
+def _with_block(path: Path, text: str, name: str, block: str) -> str:
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    once = text.count(begin) == text.count(end) == 1
+    if not once or text.find(end) < text.find(begin):
         raise ValueError(
-            f"expected one line {README_BEGIN!r} and after it one line {README_END!r} in {readme}, received "
-            f"{text.count(README_BEGIN)} and {text.count(README_END)}; put them where the table shall stand"
+            f"expected one line {begin!r} and after it one line {end!r} in {path}, received {text.count(begin)} and "
+            f"{text.count(end)}; put them where the table shall stand"
         )
-    return f"{text[: begin + len(README_BEGIN)]}\n\n{readme_rows(root)}\n{text[end:]}"
+    return f"{text[: text.find(begin) + len(begin)]}\n\n{block}\n{text[text.find(end) :]}"
 
 
 def _chapters(root: Path) -> list[Path]:

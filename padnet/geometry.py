@@ -1,4 +1,4 @@
-"""Where an area detector stands, and patterns of its frames.
+"""Where an area detector stands.
 
 Angles and distances are in pyFAI's convention: the point of normal incidence (PONI) is measured from the outer corner
 of pixel (0, 0) along rows and columns, then the detector is turned about the sample.
@@ -9,13 +9,14 @@ doi:10.1107/S1600576715004306, on the convention.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from common.files import atomic_path
 
 NUM_PIXELS = 2048
 
@@ -108,6 +109,11 @@ class Geometry:
         """``(rows, columns)``: solid angle of each pixel over that of a pixel at the point of normal incidence."""
         return self.integrator().solidAngleArray(self.shape)
 
+    def write_poni(self, path: str | Path) -> None:
+        """Write the geometry as pyFAI's calibration does, whole or not at all; an older file is replaced."""
+        with atomic_path(path) as temporary:
+            self.integrator().write(str(temporary))
+
 
 @lru_cache(maxsize=8)
 def _integrator(geometry: Geometry) -> Any:
@@ -163,20 +169,13 @@ def from_poni(path: str | Path, shape: tuple[int, int]) -> Geometry:
     Raises:
         ValueError: If the file is no such calibration, has no wavelength or its pixels are not square.
     """
-    import pyFAI
+    from padnet.integration import load_integrator
 
     path = Path(path)
+    calibrated = load_integrator(path)
+    pixel1_m, pixel2_m, wavelength_m = calibrated.pixel1, calibrated.pixel2, calibrated.wavelength
     remedy = "give the .poni file that pyFAI-calib2 writes"
-    if not path.is_file():
-        raise ValueError(f"Expected a geometry file at {path}; received no file: {remedy}.")
-    try:
-        calibrated = pyFAI.load(str(path))
-        pixel1_m, pixel2_m, wavelength_m = calibrated.pixel1, calibrated.pixel2, calibrated.wavelength
-    except Exception as error:  # pyFAI raises whatever its parsers do
-        raise ValueError(
-            f"Expected a geometry file of pyFAI at {path}; received another ({error}): {remedy}."
-        ) from error
-    if not pixel1_m or not np.isclose(pixel1_m, pixel2_m):
+    if not np.isclose(pixel1_m, pixel2_m):
         raise ValueError(f"Expected square pixels in {path}; received {pixel1_m} m by {pixel2_m} m: {remedy}.")
     if not wavelength_m:
         raise ValueError(f"Expected a wavelength in {path}; received none: {remedy}.")
@@ -192,42 +191,3 @@ def from_poni(path: str | Path, shape: tuple[int, int]) -> Geometry:
         rot3_rad=calibrated.rot3,
         wavelength_a=wavelength_m * 1e10,
     )
-
-
-def integrate(
-    frames: np.ndarray, geometries: Sequence[Geometry], num_points: int, range_deg: tuple[float, float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Integrate frames over the azimuth, by pyFAI with pixels split between bins; frames of one sample are merged.
-
-    Args:
-        frames: ``(n, num_frames, rows, columns)`` counts.
-        geometries: One for each of the `num_frames`.
-        num_points: Points of a pattern.
-        range_deg: First and last 2theta, edges of the outermost bins.
-
-    Returns:
-        ``(num_points,)`` 2theta in degrees and ``(n, num_points)`` float32 intensities: mean counts of a pixel,
-        corrected for its solid angle; 0 where no pixel is.
-
-    Raises:
-        ValueError: If frames and geometries disagree.
-    """
-    expected = [geometry.shape for geometry in geometries]
-    if frames.ndim != 4 or [frames.shape[2:]] * frames.shape[1] != expected:
-        raise ValueError(
-            f"Expected frames (n, num_frames, rows, columns) of the detectors {expected}; received {frames.shape}: "
-            "bin the geometries to the size of the frames."
-        )
-    signal = np.zeros((len(frames), num_points))
-    normalisation = np.zeros_like(signal)
-    for number, geometry in enumerate(geometries):
-        integrator = geometry.integrator()
-        for row, image in enumerate(frames[:, number]):
-            result = integrator.integrate1d(
-                image, num_points, unit="2th_deg", radial_range=range_deg, method=("bbox", "csr", "cython")
-            )
-            signal[row] += result.sum_signal
-            normalisation[row] += result.sum_normalization
-    edges = np.linspace(*range_deg, num_points + 1)
-    intensities = np.divide(signal, normalisation, out=np.zeros_like(signal), where=normalisation > 0)
-    return (edges[:-1] + edges[1:]) / 2, intensities.astype(np.float32)

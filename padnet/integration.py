@@ -1,8 +1,9 @@
-"""Frames integrated to 1D patterns by pyFAI, with a geometry calibrated elsewhere (``.poni``).
+"""Frames integrated to 1D patterns by pyFAI: one by a geometry calibrated elsewhere (``.poni``), or those of samples.
 
 Reference: J. Kieffer et al., J. Synchrotron Rad. 27, 558 (2020), doi:10.1107/S1600577520000776.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from padnet.readers import flagged_pixels
 
 if TYPE_CHECKING:
     from pyFAI.integrator.azimuthal import AzimuthalIntegrator
+
+    from padnet.geometry import Geometry
 
 METHOD = ("bbox", "csr", "cython")  # pixels split over the bins they reach into; the matrix is kept between frames
 
@@ -86,3 +89,40 @@ def integrate(
     )
     intensity = np.where(pattern.count > 0, pattern.intensity, np.nan)  # pyFAI's own mark of no pixel is a count of 0
     return np.asarray(pattern.radial, np.float64), np.asarray(intensity, np.float64)
+
+
+def integrate_samples(
+    frames: np.ndarray, geometries: "Sequence[Geometry]", num_points: int, range_deg: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Integrate frames over the azimuth, by pyFAI with pixels split between bins; frames of one sample are merged.
+
+    Args:
+        frames: ``(n, num_frames, rows, columns)`` counts.
+        geometries: One for each of the `num_frames`.
+        num_points: Points of a pattern.
+        range_deg: First and last 2theta, edges of the outermost bins.
+
+    Returns:
+        ``(num_points,)`` 2theta in degrees and ``(n, num_points)`` float32 intensities: mean counts of a pixel,
+        corrected for its solid angle; 0 where no pixel is.
+
+    Raises:
+        ValueError: If frames and geometries disagree.
+    """
+    expected = [geometry.shape for geometry in geometries]
+    if frames.ndim != 4 or [frames.shape[2:]] * frames.shape[1] != expected:
+        raise ValueError(
+            f"Expected frames (n, num_frames, rows, columns) of the detectors {expected}; received {frames.shape}: "
+            "bin the geometries to the size of the frames."
+        )
+    signal = np.zeros((len(frames), num_points))
+    normalisation = np.zeros_like(signal)
+    for number, geometry in enumerate(geometries):
+        integrator = geometry.integrator()
+        for row, image in enumerate(frames[:, number]):
+            result = integrator.integrate1d(image, num_points, unit="2th_deg", radial_range=range_deg, method=METHOD)
+            signal[row] += result.sum_signal
+            normalisation[row] += result.sum_normalization
+    edges = np.linspace(*range_deg, num_points + 1)
+    intensities = np.divide(signal, normalisation, out=np.zeros_like(signal), where=normalisation > 0)
+    return (edges[:-1] + edges[1:]) / 2, intensities.astype(np.float32)

@@ -4,6 +4,7 @@ Counts keep the dtype they were recorded in. Negative counts of signed frames ar
 modules and bad pixels.
 """
 
+import hashlib
 import logging
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pandas as pd
 
 from common.elements import ALL_SYMBOLS
 from common.tables import read_text_csv
-from padnet.data import MEASURED, XrdDataset
+from padnet.data import MEASURED, ORIGINS, XrdDataset
 from padnet.frame_formats import READERS, FrameError, size_text
 
 SATURATED_SHARE = 0.01  # of the pixels, at a full scale: what no few bright spots explain
@@ -106,18 +107,18 @@ def read_folder(csv_path: Path | str, image_px: int | None = None) -> XrdDataset
     Args:
         csv_path: Columns ``file`` or, with several frames a sample, ``file_1``, ``file_2`` and so on (from the CSV's
             folder); ``x`` and ``y`` in mm; ``label``; one column an element, amounts of any scale; and if wanted
-            ``sample``.
+            ``sample``, and ``origin``, which is one of ``padnet.data.ORIGINS`` in all rows: measured if not given.
         image_px: Sum pixels in squares until so many columns are left; a divisor of the frames' columns. Flagged
             pixels take the count of their nearest neighbour first.
 
     Returns:
-        A data set whose origin is measured. Compositions sum to 1; labels are numbered in order of their names, numbers
+        A data set. Compositions sum to 1; labels are numbered in order of their names, numbers
         by value.
 
     Raises:
         TableError: If the CSV cannot be read or lacks a column.
-        ValueError: If it has a column of another kind, a cell that is no number, a file or sample twice, or a frame
-            cannot be used; the first such row is named and all are counted.
+        ValueError: If it has a column of another kind, a cell that is no number, a file, frame or sample twice, or a
+            frame cannot be used; the first such row is named and all are counted.
     """
     return read_samples(csv_path, image_px)[0]
 
@@ -129,10 +130,10 @@ def read_samples(csv_path: Path | str, image_px: int | None = None) -> tuple[Xrd
     found = [name for name in table if name == "file" or (name.startswith("file_") and name[5:].isdecimal())]
     files = file_columns(len(found))
     components = [name for name in table if name in ALL_SYMBOLS]
-    other = [name for name in table if name not in {*found, *components, "x", "y", "label", "sample"}]
+    other = [name for name in table if name not in {*found, *components, "x", "y", "label", "sample", "origin"}]
     if other or not found or set(found) != set(files) or not components or not table.columns.is_unique:
         raise ValueError(
-            f"Expected the columns file (or file_1, file_2), x, y, label, sample and one an element, each once; "
+            f"Expected the columns file (or file_1, file_2), x, y, label, sample, origin, one an element, each once; "
             f"{csv_path.name} has {', '.join(map(repr, table))}. Rename or drop the others."
         )
     if table.empty:
@@ -149,12 +150,16 @@ def read_samples(csv_path: Path | str, image_px: int | None = None) -> tuple[Xrd
     _refuse_rows(csv_path, samples.duplicated(), "expected samples to differ; this one was there before")
     twice = cells.duplicated().to_numpy().reshape(paths.shape).any(axis=1)
     _refuse_rows(csv_path, twice, "expected files to differ; this one was there before")
+    origin = table["origin"].iloc[0] if "origin" in table else MEASURED
+    if "origin" in table:
+        one_of = f"expected one origin in all rows, {' or '.join(ORIGINS)}"
+        _refuse_rows(csv_path, (table["origin"] != origin) | ~table["origin"].isin(ORIGINS), one_of)
     labels = table["label"].str.strip()
     class_names = sorted(set(labels), key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
     frames, shape = _read_frames(csv_path, paths.to_numpy(), image_px)
     dataset = XrdDataset(
         name=csv_path.parent.resolve().name,
-        origin=MEASURED,
+        origin=origin,
         frames=frames,
         composition=composition / totals[:, None],
         components=tuple(components),
@@ -184,10 +189,14 @@ def _read_frames(csv_path: Path, paths: np.ndarray, image_px: int | None) -> tup
     """(n, num_frames, rows, columns), and the shape on disk; all rows are tried: one run tells of all bad frames."""
     shape: tuple[int, ...] = ()
     frames, reasons = [], np.full(len(paths), "", object)
+    there: dict[bytes, Path] = {}  # the same counts twice would train in one sample and test in another
     for (row, _), path in np.ndenumerate(paths):
         try:
             frame = read_frame(path, shape or None)
             shape = frame.shape
+            first = there.setdefault(hashlib.blake2b(frame.tobytes()).digest(), path)
+            if first != path:
+                raise FrameError(f"{path} has the same counts as {first}, pixel by pixel; leave one of them out.")
             frames.append(frame if image_px is None else bin_frame(fill_flagged(frame), image_px))
         except FrameError as error:
             reasons[row] = reasons[row] or str(error)

@@ -19,7 +19,8 @@ from scipy import sparse
 from scipy.ndimage import zoom
 
 from padnet.data import SIMULATED, XrdDataset
-from padnet.geometry import NIST_25, NIST_45, SLAC, Geometry, integrate
+from padnet.geometry import NIST_25, NIST_45, SLAC, Geometry
+from padnet.integration import integrate_samples
 from padnet.phases import PHASES, lines, pole_density
 from padnet.wafer import COMPONENTS, REGION_PHASES, Films, compositions, films, load_wafer
 
@@ -88,7 +89,7 @@ def simulate_wafer(
         frames.append(_frames(film, detector, median * pixels, np.random.default_rng((seed, 1, number))))
     stacked = np.stack(frames, axis=1)
     num_points, range_deg = _pattern_axis(geometries[0], detectors)
-    two_theta_deg, patterns = integrate(stacked, detectors, num_points, range_deg)
+    two_theta_deg, patterns = integrate_samples(stacked, detectors, num_points, range_deg)
     error = _COMPOSITION_ERROR * np.random.default_rng((seed, 2)).normal(size=(len(wafer.labels), len(COMPONENTS)))
     measured = np.clip(compositions(wafer.position_mm) + error, 0, None)
     return XrdDataset(

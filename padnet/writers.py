@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from tqdm import tqdm
 
-from common.files import atomic_path
+from common.files import atomic_path, write_csv_atomic
+from padnet.data import XrdDataset
 from padnet.frame_formats import READERS, open_gfrm
+from padnet.readers import file_columns
 
 _LARGEST_GFRM_COUNT = 2**24 - 1  # of a float32's 24 bits
 
@@ -36,6 +40,37 @@ def write_frame(path: Path | str, frame: np.ndarray, like: Path | None = None) -
             import tifffile
 
             tifffile.imwrite(temporary, frame, photometric="minisblack")
+
+
+def write_folder(dataset: XrdDataset, folder: Path | str, *, progress: bool = False) -> Path:
+    """Write samples as ``readers.read_folder`` reads them: a TIF each frame, and ``samples.csv``, the last of all.
+
+    Labels are written by name. Of a data set read back, classes are in order of their names.
+
+    Args:
+        dataset: n samples; sample names become file names.
+        folder: Made if missing; files of the same names are replaced.
+        progress: Show a bar on a terminal.
+
+    Returns:
+        The path of the CSV.
+    """
+    folder, num_frames = Path(folder), dataset.frames.shape[1]
+    names = [
+        [f"frames/{sample}.tif" if num_frames == 1 else f"frames/{sample}_{number}.tif" for sample in dataset.samples]
+        for number in range(1, num_frames + 1)
+    ]
+    table = {"sample": dataset.samples} | dict(zip(file_columns(num_frames), names, strict=True))
+    table |= dict(zip(("x", "y"), dataset.position_mm.T, strict=True))
+    table |= {"label": [dataset.class_names[label] for label in dataset.labels], "origin": dataset.origin}
+    table |= dict(zip(dataset.components, dataset.composition.T, strict=True))
+    bar = tqdm(dataset.frames, desc="writing frames", unit=" samples", disable=None if progress else True)
+    for row, frames in enumerate(bar):
+        for frame, of_number in zip(frames, names, strict=True):
+            write_frame(folder / of_number[row], frame)
+    path = folder / "samples.csv"
+    write_csv_atomic(path, pd.DataFrame(table))
+    return path
 
 
 def _write_gfrm(path: Path, frame: np.ndarray, like: Path | None) -> None:

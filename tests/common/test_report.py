@@ -1,11 +1,13 @@
 import dataclasses
+import json
 
 import pytest
 
 from common.provenance import Provenance
-from common.report import README_BEGIN, README_END, main, readme_rows, stale_files, update_readme, write_report
+from common.report import main, promises_rows, readme_rows, renewed, stale_files, write_report
 from common.results import DataUsed, Result, ResultRow, write
 
+README_BEGIN, README_END = "<!-- results:begin -->", "<!-- results:end -->"
 MADE = Provenance(
     date="2025-01-31T12:00:00+00:00",
     versions={"python": "3.11.9", "keras": "3.9.0"},
@@ -65,12 +67,12 @@ def test_readme_leaves_out_smoke_and_marks_the_papers_protocol(project):
 
 
 def test_readme_text_outside_the_markers_stays(project):
-    update_readme(project / "README.md", project / "results")
+    main(options(project))
     text = (project / "README.md").read_text()
     assert text.startswith(f"# Title\n\n{README_BEGIN}\n\n| Chapter")
     assert text.endswith(f"|\n\n{README_END}\n\nafter\n")
     assert "old" not in text
-    update_readme(project / "README.md", project / "results")
+    main(options(project))
     assert (project / "README.md").read_text() == text
 
 
@@ -78,7 +80,7 @@ def test_readme_text_outside_the_markers_stays(project):
 def test_readme_without_its_markers_is_refused_and_kept(project, text):
     (project / "README.md").write_text(text)
     with pytest.raises(ValueError, match="put them where the table shall stand"):
-        update_readme(project / "README.md", project / "results")
+        renewed(project / "README.md", project / "results")
     assert (project / "README.md").read_text() == text
 
 
@@ -144,6 +146,26 @@ def test_command_renews_and_check_notices_drift(project, capsys):
         project / "README.md",
         project / "results" / "chapter3" / "report.md",
     ]
+
+
+def test_the_table_of_promises_stands_wherever_its_markers_are(project):
+    block = "<!-- promises:begin -->\nold\n<!-- promises:end -->\n"
+    documents = [project / "README.md", project / "docs" / "architecture.md"]
+    documents[1].parent.mkdir()
+    for path in documents:
+        path.write_text((path.read_text() if path.is_file() else "") + block)
+    with pytest.raises(FileNotFoundError, match="run `make promises` first"):
+        stale_files(documents[0], project / "results")
+    row = {"number": 3, "promise": "Files are whole.", "tests": 4, "passed": 3, "injected": 1200, "survived": 1199}
+    saved = {"command": "make promises", "date": "2025-01-31", "promises": [row]}
+    (project / "results" / "promises.json").write_text(json.dumps(saved))
+    assert stale_files(documents[0], project / "results") == documents
+    main(options(project))
+    for path in documents:
+        text = path.read_text()
+        assert "| 3 | Files are whole. | 3 of 4 | 1,200 | 1,199 |" in text and "old" not in text
+        assert "`make promises`, 2025-01-31" in promises_rows(project / "results")
+    assert stale_files(documents[0], project / "results") == []
 
 
 def test_command_without_results_is_one_sentence(tmp_path, capsys):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
-from padnet.integration import integrate, load_integrator
+from padnet.geometry import NIST_25, NIST_45, SLAC
+from padnet.integration import integrate, integrate_samples, load_integrator
 from padnet.readers import flagged_pixels, read_frame
 
 CEO2_A, REFLECTIONS = 5.4112, [(1, 1, 1), (2, 0, 0), (2, 2, 0), (3, 1, 1), (4, 0, 0), (3, 3, 1), (4, 2, 2), (5, 1, 1)]
@@ -109,3 +110,25 @@ def test_real_ceo2_frame_has_its_rings_within_a_twentieth_of_a_degree():
     two_theta, intensity = integrate(frame[::-1], integrator, 2000)  # calibrated by Dioptas, which reverses rows
     expected = rings_deg(integrator.wavelength * 1e10)
     assert np.abs(centres_deg(two_theta, intensity, expected) - expected).max() < 0.05
+
+
+def test_integration_finds_rings_and_undoes_the_solid_angle():
+    detectors = [NIST_25.resized(256), NIST_45.resized(256)]
+    frames = np.stack([
+        1000 * detector.solid_angle() * (1 + np.exp(-(((detector.two_theta_deg() - 35) / 0.4) ** 2)))
+        for detector in detectors
+    ])[None]  # fmt: skip
+    two_theta_deg, patterns = integrate_samples(np.repeat(frames, 2, axis=0), detectors, 500, (10, 60))
+    assert two_theta_deg.shape == (500,) and patterns.shape == (2, 500) and patterns.dtype == np.float32
+    assert two_theta_deg[0] == pytest.approx(10.05) and two_theta_deg[patterns[0].argmax()] == pytest.approx(
+        35, abs=0.1
+    )
+    assert patterns[0].max() == pytest.approx(2000, rel=0.1)
+    flat = (np.abs(two_theta_deg - 35) > 3) & (two_theta_deg > 10.5) & (two_theta_deg < 59.5)
+    np.testing.assert_allclose(patterns[0, flat], 1000, rtol=1e-3)  # in the overlap of both as elsewhere
+    np.testing.assert_array_equal(patterns[0], patterns[1])
+
+
+def test_frames_of_another_size_are_refused():
+    with pytest.raises(ValueError, match="bin the geometries"):
+        integrate_samples(np.zeros((1, 1, 8, 8)), [SLAC], 10, (5, 60))

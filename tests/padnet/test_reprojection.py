@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from padnet.data import MEASURED, XrdDataset
-from padnet.geometry import NIST_45, SLAC, integrate
+from padnet.geometry import NIST_45, SLAC
+from padnet.integration import integrate_samples
 from padnet.reprojection import reprojected
 
 
@@ -29,7 +30,7 @@ def dataset():
 
 def test_the_way_back_gives_the_patterns(dataset):
     made = reprojected(dataset, SLAC, image_px=512)
-    two_theta_deg, patterns = integrate(made.frames, [SLAC.resized(512)], 931, (5.365, 58.566))
+    two_theta_deg, patterns = integrate_samples(made.frames, [SLAC.resized(512)], 931, (5.365, 58.566))
     inside = (two_theta_deg > dataset.two_theta_deg[0] + 0.3) & (two_theta_deg < 58)
     for pattern, measured in zip(patterns, dataset.patterns, strict=True):
         expected = np.interp(two_theta_deg, dataset.two_theta_deg, measured)
