@@ -55,6 +55,9 @@ def sample_table(images: Path, table_path: Path | None, predictor: Predictor) ->
             )
         return pd.DataFrame({"file": [path.name for path in frame_paths([images])], "reason": ""})
     table = read_text_csv(table_path, needs=[*files, *needed_columns(predictor)], reserves=ANSWER_COLUMNS)
+    repeated = table.columns[table.columns.duplicated()]
+    if len(repeated):
+        raise TableError(f"{table_path} has more than one column {repeated[0]!r}. Rename or drop all but one.")
     unknown = [name for name in table if name in ALL_SYMBOLS and name not in predictor.components]
     if unknown and "composition" in takes:
         raise ValueError(

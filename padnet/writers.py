@@ -35,7 +35,7 @@ def write_frame(path: Path | str, frame: np.ndarray, like: Path | None = None) -
         if suffix == ".npy":
             np.save(temporary, frame, allow_pickle=False)
         elif suffix == ".gfrm":
-            _write_gfrm(temporary, frame, like)
+            _write_gfrm(temporary, frame, like, (like or path).name)
         else:
             import tifffile
 
@@ -57,28 +57,29 @@ def write_folder(dataset: XrdDataset, folder: Path | str, *, progress: bool = Fa
     """
     folder, num_frames = Path(folder), dataset.frames.shape[1]
     names = [
-        [f"frames/{sample}.tif" if num_frames == 1 else f"frames/{sample}_{number}.tif" for sample in dataset.samples]
+        [f"{sample}.tif" if num_frames == 1 else f"{sample}_{number}.tif" for sample in dataset.samples]
         for number in range(1, num_frames + 1)
     ]
-    table = {"sample": dataset.samples} | dict(zip(file_columns(num_frames), names, strict=True))
-    table |= dict(zip(("x", "y"), dataset.position_mm.T, strict=True))
-    table |= {"label": [dataset.class_names[label] for label in dataset.labels], "origin": dataset.origin}
-    table |= dict(zip(dataset.components, dataset.composition.T, strict=True))
+    table = pd.DataFrame({"sample": dataset.samples} | dict(zip(file_columns(num_frames), names, strict=True)))
+    table[["x", "y"]] = dataset.position_mm
+    table["label"] = [dataset.class_names[label] for label in dataset.labels]
+    table["origin"] = dataset.origin
+    table[list(dataset.components)] = dataset.composition
     bar = tqdm(dataset.frames, desc="writing frames", unit=" samples", disable=None if progress else True)
     for row, frames in enumerate(bar):
         for frame, of_number in zip(frames, names, strict=True):
             write_frame(folder / of_number[row], frame)
     path = folder / "samples.csv"
-    write_csv_atomic(path, pd.DataFrame(table))
+    write_csv_atomic(path, table)
     return path
 
 
-def _write_gfrm(path: Path, frame: np.ndarray, like: Path | None) -> None:
+def _write_gfrm(path: Path, frame: np.ndarray, like: Path | None, name: str) -> None:
     from fabio.brukerimage import BrukerImage
 
     header = dict(open_gfrm(like).header) if like is not None else {}
     # fabio and others know the format by the blanks before the 86
-    header |= {"FORMAT": f"{86:>10}", "FILENAM": (like or path).name, "LINEAR": "1.0 0.0"}
+    header |= {"FORMAT": f"{86:>10}", "FILENAM": name, "LINEAR": "1.0 0.0"}
     if frame.dtype.kind == "f":
         lowest, highest = float(frame.min()), float(frame.max())
         step = (highest - lowest) / _LARGEST_GFRM_COUNT or 1.0
