@@ -37,9 +37,15 @@ def attempt(function: Callable[[Any], Any], task: Any) -> tuple[Any, str]:
         return None, sentence(error)
 
 
+def one_line(text: object) -> str:
+    """A text, such as an exception of a library, on one line without what a terminal or a table could stumble over."""
+    words = " ".join(str(text).split())
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in words)
+
+
 def sentence(error: BaseException) -> str:
     """An exception on one line, of bounded length: ``ValueError: expected ...``."""
-    text = " ".join(str(error).split())
+    text = one_line(error)
     if len(text) > _MAX_REASON_CHARACTERS:
         text = text[: _MAX_REASON_CHARACTERS - 3] + "..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -7,6 +7,7 @@ alone. Of JSON only these fields are read, and no class that a file names is eve
 from __future__ import annotations
 
 import json
+import math
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ import numpy as np
 
 from common.elements import ALL_SYMBOLS
 from common.formula import quoted
+from common.outcomes import one_line
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -29,7 +31,18 @@ MAX_COORDINATE = 1e6  # cells from the origin; beyond, float64 loses the place w
 _SYMBOLS = frozenset(ALL_SYMBOLS)
 _CIF_BLOCK = re.compile(r"^[ \t]*data_", re.MULTILINE | re.IGNORECASE)
 _CIF_ATOMS = re.compile(r"^[ \t]*_atom_site_(fract|cartn)_x\b", re.MULTILINE | re.IGNORECASE)
-_CIF_OPERATIONS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
+_CIF_OPERATIONS = re.compile(r"_(symmetry_equiv_pos_as_xyz|space_group_symop_operation_xyz)_?", re.IGNORECASE)
+_CIF_MAGNETIC = re.compile(r"_space_group_symop_magn_(operation|centering)\.xyz", re.IGNORECASE)
+_CIF_MAGNETIC_SETTING = "_space_group_magn.transform_bns_pp_abc"
+_NUMBER = r"(\d{1,9}(\.\d{0,20})?|\.\d{1,20})"
+_FRACTION = rf"{_NUMBER}(/{_NUMBER})?"
+_OPERATION, _SETTING = (
+    rf"[+-]?({_FRACTION}[{axes}]?|[{axes}])([+-]({_FRACTION}[{axes}]?|[{axes}]))*" for axes in ("xyz", "abc")
+)
+_ORIGIN = rf"[+-]?{_FRACTION}"
+# what pymatgen reads rightly: it skips other signs without a word, and computes settings, powers of powers included
+_OPERATION_TEXT = re.compile(rf"{_OPERATION},{_OPERATION},{_OPERATION}")
+_SETTING_TEXT = re.compile(rf"{_SETTING},{_SETTING},{_SETTING};{_ORIGIN},{_ORIGIN},{_ORIGIN}")
 _MAX_OPERATIONS = 192  # of any space group
 _MAX_CAUSE_CHARACTERS = 160
 
@@ -152,38 +165,59 @@ def _parsed(kind: str, parse: Callable[[str], Structure], text: str) -> Structur
 
 
 def _parse_cif(block: str) -> Structure:
-    from pymatgen.io.cif import CifBlock, CifParser
+    from pymatgen.io.cif import CifFile, CifParser
 
-    data = {key.lower(): value for key, value in CifBlock.from_str(block).data.items()}
-    coordinates = data.get("_atom_site_fract_x", data.get("_atom_site_cartn_x", []))
-    operations = next((data[key] for key in _CIF_OPERATIONS if isinstance(data.get(key), list)), None)
-    num_images = len(coordinates) * (_MAX_OPERATIONS if operations is None else len(operations))
+    for part in CifFile.from_str(block).data.values():  # pymatgen may see several where we saw one
+        _check_cif_data(part.data)
+    return CifParser.from_str(block, check_cif=False).parse_structures(primitive=False, on_error="raise")[0]
+
+
+def _check_cif_data(data: dict[str, str | list[str]]) -> None:
+    columns = [(key, [value] if isinstance(value, str) else value) for key, value in data.items()]
+    num_atoms = max((len(value) for key, value in columns if key.lower().startswith("_atom_site_")), default=0)
+    operations = [value for key, value in columns if _CIF_OPERATIONS.fullmatch(key)]
+    magnetic = [[text.rpartition(",")[0] for text in value] for key, value in columns if _CIF_MAGNETIC.fullmatch(key)]
+    num_operations = max((len(texts) for texts in operations), default=0 if magnetic else _MAX_OPERATIONS)
+    num_images = num_atoms * max(num_operations, math.prod(len(texts) for texts in magnetic))
     if num_images > MAX_CIF_IMAGES:
         raise StructureFormatError(
             f"Expected at most {MAX_CIF_IMAGES:,} sites times symmetry operations, received {num_images:,}."
         )
-    return CifParser.from_str(block, check_cif=False).parse_structures(primitive=False, on_error="raise")[0]
+    for text in (text for texts in (*operations, *magnetic) for text in texts):
+        if not _OPERATION_TEXT.fullmatch("".join(text.split()).lower()):
+            raise StructureFormatError(f"Expected symmetry operations such as -x,y+1/2,z, received {quoted(text)}.")
+    for text in (text for key, value in columns if key.lower() == _CIF_MAGNETIC_SETTING for text in value):
+        if not _SETTING_TEXT.fullmatch("".join(text.split())):
+            raise StructureFormatError(f"Expected a magnetic setting such as a,b,c;0,0,0, received {quoted(text)}.")
 
 
 def _parse_poscar(text: str) -> Structure:
     from pymatgen.io.vasp import Poscar
 
-    lines = text.splitlines()
-    # the parser makes a list as long as the counts say, whether or not there are such lines
-    for line in lines[5:27]:
-        if any(_whole(cell) > len(lines) for cell in line.split()):
-            raise StructureFormatError(f"Expected as many lines as atoms, received counts {quoted(line.strip())}.")
-    poscar = Poscar.from_str(text, read_velocities=False)
+    # the title is free text and says nothing; a blank line ends the coordinates
+    lines = [line.partition("#")[0].strip() for line in text.splitlines()[1:]]
+    lines = ["POSCAR", *lines[: lines.index("")]] if "" in lines else ["POSCAR", *lines]
+    num_sites = _num_sites(lines)  # the parser makes a list as long as the counts say, whether or not there are lines
+    if num_sites > len(lines):
+        raise StructureFormatError(f"Expected as many lines as atoms, received counts of {num_sites:,} atoms.")
+    if num_sites > MAX_SITES:
+        raise StructureFormatError(f"Expected 1 to {MAX_SITES:,} sites, received {num_sites:,}.")
+    poscar = Poscar.from_str("\n".join(lines), read_velocities=False)
     if not poscar.true_names:
         raise StructureFormatError("Expected a POSCAR with element symbols (VASP 5), received one without: add them.")
     return poscar.structure
 
 
-def _whole(cell: str) -> int:
-    try:
-        return int(cell)
-    except ValueError:
-        return 0
+def _num_sites(lines: list[str]) -> int:
+    """The sum of the counts, which are the first lines of nothing but whole numbers after the lattice."""
+    counts: list[int] = []
+    for line in lines[5:26]:  # ten lines of symbols and ten of counts at most
+        try:
+            counts += [max(0, int(cell)) for cell in line.split()]
+        except ValueError:
+            if counts:
+                break
+    return sum(counts)
 
 
 def _only_species(site: Any) -> object:
@@ -195,5 +229,5 @@ def _only_species(site: Any) -> object:
 
 
 def _cause(error: BaseException) -> str:
-    words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    words = one_line(error).rstrip(".") or type(error).__name__
     return words if len(words) <= _MAX_CAUSE_CHARACTERS else f"{words[:_MAX_CAUSE_CHARACTERS]}..."

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from common import structure_formats
+from common.outcomes import one_line
 from common.structure_formats import StructureFormatError
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _read_file(root: Path, path: Path, max_bytes: int) -> Iterator[StructureReco
         with cast(IO[bytes], gzip.open(path) if is_gzip else path.open("rb")) as stream:
             yield from _read_stream(name, _kind(path.name), stream, max_bytes)
     except (OSError, EOFError, zlib.error) as error:
-        yield StructureRecord(name, None, f"The file cannot be read ({' '.join(str(error).split())[:160]}).")
+        yield StructureRecord(name, None, f"The file cannot be read ({one_line(error)[:160]}).")
 
 
 def _read_stream(name: str, kind: str | None, stream: IO[bytes], max_bytes: int) -> Iterator[StructureRecord]:

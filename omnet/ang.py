@@ -17,9 +17,11 @@ import pandas as pd
 from common.elements import ALL_SYMBOLS
 from common.files import write_text_atomic
 from omnet.detector import Detector
+from omnet.hdf5_files import damage_named, read_stored, stored_item
 
 TSL_CUBIC = 43  # TSL's number for Laue group m-3m
 ANGSTROM_PER_NM = 10.0
+_MAX_ATOMS = 10_000
 NOT_INDEXED_RAD = 4 * np.pi  # what OIM writes for angles it did not find, with a confidence of -1
 
 
@@ -48,14 +50,20 @@ def read_crystal(path: str | os.PathLike[str], name: str) -> Crystal:
     Raises:
         ValueError: If the file does not say.
     """
-    with h5py.File(path) as file:
-        if not all(f"CrystalData/{key}" in file for key in ("LatticeParameters", "Atomtypes")):
+    with damage_named(Path(path), "give the one that EMsoft wrote"), h5py.File(path) as file:
+        items = {name: stored_item(file, name) for name in ("CrystalData/LatticeParameters", "CrystalData/Atomtypes")}
+        if not all(isinstance(item, h5py.Dataset) for item in items.values()):
             raise ValueError(
                 f"Expected CrystalData with LatticeParameters and Atomtypes in {str(path)!r}, which lacks it."
             )
-        lattice = np.asarray(file["CrystalData/LatticeParameters"][()], np.float64)  # nm and degrees
-        numbers = np.asarray(file["CrystalData/Atomtypes"][()]).ravel()
-    a, b, c, alpha, beta, gamma = lattice.tolist()
+        lattice, numbers = (read_stored(item, name, _MAX_ATOMS).ravel() for name, item in items.items())  # nm, degrees
+    is_known = numbers.dtype.kind in "iu" and ((numbers >= 1) & (numbers <= len(ALL_SYMBOLS))).all()
+    if lattice.dtype.kind not in "iuf" or lattice.shape != (6,) or not np.isfinite(lattice).all() or not is_known:
+        raise ValueError(
+            f"Expected six lattice parameters and atomic numbers in CrystalData of {str(path)!r}, received "
+            f"{lattice[:6].tolist()} and {numbers[:6].tolist()}."
+        )
+    a, b, c, alpha, beta, gamma = lattice.astype(np.float64).tolist()
     lengths = tuple(round(length * ANGSTROM_PER_NM, 6) for length in (a, b, c))
     return Crystal(
         name, "".join(dict.fromkeys(ALL_SYMBOLS[number - 1] for number in numbers)), (*lengths, alpha, beta, gamma)

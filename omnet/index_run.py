@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from common.files import atomic_path, write_csv_atomic, write_json_atomic
+from common.files import atomic_path, read_json, write_csv_atomic, write_json_atomic
 from omnet.disorientation import disorientation_deg
 from omnet.indexing import NETWORK, Answers, Indexer, IndexingSettings
 from omnet.master_pattern import BUNDLED, load_master_pattern
@@ -81,23 +82,24 @@ def index_scan(
     folder = output.with_name(output.name + ".parts")
     _begin(folder, _manifest(scan, settings, master, weights))
     num = max(1, min(PATTERNS_PER_PART, PIXELS_PER_PART // int(np.prod(scan.detector.shape))))
+    parts = []
     with tqdm(total=len(scan), unit=" patterns", desc="indexing", disable=None if progress else True) as bar:
         for start in range(0, len(scan), num):
             rows = slice(start, min(start + num, len(scan)))
-            path = _part_path(folder, start)
-            if not path.exists():
+            part = _read_part(_part_path(folder, start))
+            if part is None:
                 answers = indexer.index(scan.read(rows.start, rows.stop), None if scan.pc is None else scan.pc[rows])
-                with atomic_path(path) as temporary:
-                    pq.write_table(pa.Table.from_pandas(as_table(answers), preserve_index=False), temporary)
+                part = as_table(answers)
+                _write_part(_part_path(folder, start), part)
+            parts.append(part)
             bar.update(rows.stop - start)
-    parts = [pq.read_table(_part_path(folder, start)).to_pandas() for start in range(0, len(scan), num)]
     table = pd.concat(parts, ignore_index=True)
     table.insert(0, "x_um", scan.x_um)
     table.insert(1, "y_um", scan.y_um)
     if scan.reference_euler_rad is not None:
         table[FROM_FILE] = _disorientation_from(scan.reference_euler_rad, table)
     write_csv_atomic(output, table)
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)  # another process that indexes the same scan may tidy up too
     return table
 
 
@@ -135,21 +137,38 @@ def _manifest(scan: Scan, settings: IndexingSettings, master: Path | None, weigh
 def _begin(folder: Path, manifest: dict) -> None:
     """Write down what is done, or check that the folder holds parts of just that."""
     path, wanted = folder / MANIFEST, json.loads(json.dumps(manifest))
-    if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found = read_json(path)
+    except FileNotFoundError:
+        for part in folder.glob("from-*.parquet"):  # of a run that was killed while it tidied up
+            part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # see _write_part
+            write_json_atomic(path, wanted)
+    else:
+        if not isinstance(found, dict):
+            raise ValueError(f"Expected {str(path)!r} to say what the parts are of; delete that folder to begin anew.")
         if differing := [name for name in wanted if wanted[name] != found.get(name)]:
             raise ValueError(
                 f"Expected {str(folder)!r} to hold parts of this run; it holds those of one with other "
                 f"{', '.join(differing)}. Take another output, or delete that folder to begin anew."
             )
-    else:
-        for part in folder.glob("from-*.parquet"):  # of a run that was killed while it tidied up
-            part.unlink()
-        write_json_atomic(path, wanted)
 
 
 def _part_path(folder: Path, start: int) -> Path:
     return folder / f"from-{start:09d}.parquet"
+
+
+def _read_part(path: Path) -> pd.DataFrame | None:
+    try:
+        return pq.read_table(path).to_pandas()
+    except FileNotFoundError:
+        return None
+
+
+def _write_part(path: Path, part: pd.DataFrame) -> None:
+    # A process that has finished the same scan may remove the folder meanwhile; what is kept there is not needed then.
+    with suppress(FileNotFoundError), atomic_path(path) as temporary:
+        pq.write_table(pa.Table.from_pandas(part, preserve_index=False), temporary)
 
 
 def _sha256(path: Path) -> str:

@@ -8,16 +8,21 @@ doi:10.1051/0004-6361/201015278.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
+from omnet.hdf5_files import MAX_VALUES, check_stored, damage_named, read_stored, stored_item
+
 BUNDLED = Path(__file__).parent / "bundled" / "ni_mc_mp_20kv_uint8_gzip_opts9.h5"
 _GROUP = "EMData/EBSDmaster"
-_REMEDY = "give the HDF5 file that EMsoft's EMEBSDmaster wrote, copied whole"
+_MAX_ENERGIES = 10_000
+REMEDY = "give the HDF5 file that EMsoft's EMEBSDmaster wrote, copied whole"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,38 +77,40 @@ def load_master_pattern(path: str | os.PathLike[str] | None = None, energy_kev: 
     """
     path = BUNDLED if path is None else Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"Expected a master pattern at {str(path)!r}, found no file there; {_REMEDY}.")
-    try:
-        with h5py.File(path) as file:
-            return _read(file, path, energy_kev)
-    except (OSError, RuntimeError) as error:  # h5py's words for what is no HDF5 or is cut short
-        reason = " ".join(str(error).split())
-        raise ValueError(f"Expected a whole HDF5 file, received {str(path)!r} ({reason}); {_REMEDY}.") from error
+        raise FileNotFoundError(f"Expected a master pattern at {str(path)!r}, found no file there; {REMEDY}.")
+    with damage_named(path, REMEDY), h5py.File(path) as file:
+        return _read(file, path, energy_kev)
 
 
 def _read(file: h5py.File, path: Path, energy_kev: float | None) -> MasterPattern:
     names = {name: f"{_GROUP}/{name}" for name in ("mLPNH", "mLPSH", "EkeVs", "xtalname")}
-    if names["mLPNH"] not in file:
+    items = {name: stored_item(file, place) for name, place in names.items()}
+    if items["mLPNH"] is None:
         found = "one in stereographic projection only" if f"{_GROUP}/masterSPNH" in file else "none"
         raise ValueError(
             f"Expected a master pattern in Lambert projection ({names['mLPNH']}) in {str(path)!r}, found {found}; "
-            f"{_REMEDY}."
+            f"{REMEDY}."
         )
-    if missing := [name for name in (names["mLPSH"], names["EkeVs"]) if name not in file]:
-        raise ValueError(f"Expected {missing[0]} in {str(path)!r}, which lacks it; {_REMEDY}.")
+    if missing := [names[name] for name in ("mLPSH", "EkeVs") if items[name] is None]:
+        raise ValueError(f"Expected {missing[0]} in {str(path)!r}, which lacks it; {REMEDY}.")
     _check_symmetry(file, path)
-    energies_kev = np.atleast_1d(file[names["EkeVs"]][()]).astype(float)
+    energies_kev = read_stored(items["EkeVs"], names["EkeVs"], _MAX_ENERGIES).ravel().astype(float)
+    if energies_kev.size == 0 or not np.isfinite(energies_kev).all():
+        raise ValueError(f"Expected energies as {names['EkeVs']} in {str(path)!r}, received none, NaN or infinity.")
     place = _place_of(energy_kev, energies_kev, path)
-    upper, lower = (_hemisphere(file[names[name]], place, len(energies_kev), path) for name in ("mLPNH", "mLPSH"))
+    upper, lower = (_hemisphere(items[name], place, len(energies_kev), path) for name in ("mLPNH", "mLPSH"))
     if np.array_equal(upper, lower):
         lower = upper
-    phase = np.atleast_1d(file[names["xtalname"]][()])[0].decode() if names["xtalname"] in file else path.name
+    phase = path.name
+    if items["xtalname"] is not None:
+        phase = read_stored(items["xtalname"], names["xtalname"], 1).ravel()[0].decode()
     return MasterPattern(upper, lower, float(energies_kev[place]), Path(phase.strip()).stem, str(path))
 
 
 def _check_symmetry(file: h5py.File, path: Path) -> None:
     name = "CrystalData/SpaceGroupNumber"
-    if name in file and (space_group := int(np.atleast_1d(file[name][()])[0])) < 207:
+    item = stored_item(file, name)
+    if item is not None and (space_group := int(read_stored(item, name, 1).ravel()[0])) < 207:
         raise ValueError(
             f"Expected a cubic crystal of Laue group m-3m (space groups 207 to 230), received space group "
             f"{space_group} in {str(path)!r}; other symmetries are not built in."
@@ -120,11 +127,17 @@ def _place_of(energy_kev: float | None, energies_kev: np.ndarray, path: Path) ->
     return place
 
 
-def _hemisphere(dataset: h5py.Dataset, place: int, num_energies: int, path: Path) -> np.ndarray:
+def _hemisphere(dataset: Any, place: int, num_energies: int, path: Path) -> np.ndarray:
     """(m, m) float32; EMsoft stores (sites, energies, m, m)."""
-    if dataset.ndim != 4 or dataset.shape[1] != num_energies:
+    shape = dataset.shape if isinstance(dataset, h5py.Dataset) else None
+    if shape is None or len(shape) != 4 or shape[1] != num_energies:
         raise ValueError(
-            f"Expected {dataset.name} of shape (sites, {num_energies}, m, m) in {str(path)!r}, received "
-            f"{dataset.shape}; {_REMEDY}."
+            f"Expected hemispheres of shape (sites, {num_energies}, m, m) in {str(path)!r}, received {shape}; {REMEDY}."
         )
+    if math.prod(shape) // num_energies > MAX_VALUES or dataset.dtype.kind not in "uif":
+        raise ValueError(
+            f"Expected hemispheres of at most {MAX_VALUES:,} numbers an energy in {str(path)!r}, received {shape} of "
+            f"type {dataset.dtype}; {REMEDY}."
+        )
+    check_stored(dataset)
     return dataset[:, place].sum(axis=0, dtype=np.float64).astype(np.float32)

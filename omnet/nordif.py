@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 
 import numpy as np
 
+from common.outcomes import one_line
 from omnet.scan_files import RawScan
 
 SETTINGS, BACKGROUND = "Setting.txt", "Background acquisition pattern.bmp"
@@ -29,7 +32,7 @@ def read_nordif(path: Path) -> RawScan:
     rows, columns = settings.pair("Area", "Number of samples")
     width, height = settings.pair("Acquisition settings", "Resolution")
     num_bytes = rows * columns * height * width
-    if num_bytes == 0 or path.stat().st_size < num_bytes:
+    if path.stat().st_size < num_bytes:
         raise ValueError(
             f"Expected {rows} x {columns} patterns of {height} x {width} bytes in {str(path)!r}, as {SETTINGS} says; "
             f"the file has {path.stat().st_size:,} of {num_bytes:,} bytes. Copy it whole."
@@ -64,23 +67,25 @@ class _Settings:
 
     def number(self, block: str, name: str) -> float:
         try:
-            return float(self.values[block, name])
+            value = float(self.values[block, name])
         except (KeyError, ValueError):
-            raise self._error(block, name, "a number") from None
+            value = math.nan
+        if not math.isfinite(value):
+            raise self._error(block, name, "a number")
+        return value
 
     def pair(self, block: str, name: str) -> tuple[int, int]:
         """Two whole numbers, written ``60x60``."""
-        try:
-            first, second = self.values[block, name].split("x")
-            return int(first), int(second)
-        except (KeyError, ValueError):
-            raise self._error(block, name, "two whole numbers such as 60x60") from None
+        found = re.fullmatch(r"\s*([1-9]\d{0,6})\s*x\s*([1-9]\d{0,6})\s*", self.values.get((block, name), ""), re.ASCII)
+        if found is None:
+            raise self._error(block, name, "two whole numbers such as 60x60")
+        return int(found[1]), int(found[2])
 
     def _error(self, block: str, name: str, wanted: str) -> ValueError:
         received = self.values.get((block, name))
         return ValueError(
             f"Expected {wanted} as {name!r} under [{block}] in {str(self.path)!r}; received "
-            f"{'nothing' if received is None else repr(received)}."
+            f"{'nothing' if received is None else repr(received[:40])}."
         )
 
 
@@ -89,4 +94,10 @@ def _read_background(path: Path) -> np.ndarray | None:
         return None
     from matplotlib.image import imread
 
-    return np.asarray(imread(path))
+    try:
+        return np.asarray(imread(path))
+    except Exception as error:  # Pillow raises nearly anything on damaged files, and on those that declare too much
+        reason = one_line(error) or type(error).__name__
+        raise ValueError(
+            f"Expected a picture as {str(path)!r}, which cannot be read ({reason}); take it away to index without."
+        ) from error

@@ -85,4 +85,5 @@ def _load(path: Path, _modified_ns: int) -> Predictor:  # a file written anew is
     missing = [key for key in ("head", "detector") if key not in artifact.card]
     if missing:
         raise artifacts.ArtifactError(f"{path} is not a model of omnet: its card lacks {', '.join(missing)}.")
-    return Predictor(artifact.model, artifact.card)
+    with artifacts.reading_card(path):
+        return Predictor(artifact.model, artifact.card)

@@ -6,6 +6,7 @@ shares; patterns are seen from the detector towards the sample, row by row from 
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from common.outcomes import one_line
 from omnet.detector import Detector
 from omnet.nordif import read_nordif
 from omnet.scan_files import RawScan, read_hdf5
 
+MAX_PIXELS = 2**26  # of one pattern; the largest detectors have some 5 million
 UNCALIBRATED_PC = (0.5, 0.5, 0.5)  # what kikuchipy takes where nobody gave a projection centre
 
 
@@ -71,8 +74,8 @@ class Scan:
         """
         try:
             return np.asarray(self.patterns[start:stop], np.float32)
-        except OSError as error:
-            reason = " ".join(str(error).split())
+        except (OSError, RuntimeError, ValueError, MemoryError) as error:
+            reason = one_line(error) or type(error).__name__
             raise ValueError(
                 f"Expected to read patterns {start:,} to {stop - 1:,} of {str(self.path)!r}, which is damaged there "
                 f"({reason}); copy it anew."
@@ -143,6 +146,11 @@ def _check(raw: RawScan, path: Path) -> None:
             f"Expected patterns of shape (points, rows, columns) in {str(path)!r}, at least one and of 2 x 2 pixels; "
             f"received the shape {patterns.shape}."
         )
+    if math.prod(patterns.shape[1:]) > MAX_PIXELS:
+        raise ValueError(
+            f"Expected patterns of at most {MAX_PIXELS:,} pixels in {str(path)!r}, received {patterns.shape[1]:,} x "
+            f"{patterns.shape[2]:,}; bin them."
+        )
     if patterns.dtype.kind + str(patterns.dtype.itemsize) not in ("u1", "u2", "f4", "f8"):
         raise ValueError(
             f"Expected patterns of type uint8, uint16, float32 or float64 in {str(path)!r}, received {patterns.dtype}; "
@@ -158,6 +166,11 @@ def _check(raw: RawScan, path: Path) -> None:
         raise ValueError(
             f"Expected a static background of shape {patterns.shape[1:]} for {str(path)!r}, received "
             f"{background.shape}; take it away to index without."
+        )
+    if background is not None and (background.dtype.kind not in "uif" or not np.isfinite(background).all()):
+        raise ValueError(
+            f"Expected finite numbers as static background of {str(path)!r}, received {background.dtype}, NaN or "
+            "infinity; take it away to index without."
         )
     known = raw.reference_euler_rad
     if known is not None and len(known) != len(patterns):

@@ -100,7 +100,7 @@ def run(
     )
     card = _card(config, network, master, training, len(train), len(validation), made_with)
     if start is not None:
-        came = {key: start.card[key] for key in ("recipe", "detector", "metrics")}
+        came = {key: start.card[key] for key in ("recipe", "protocol", "detector", "metrics")}
         card["started_from"] = came | {"weights_sha256": start.weights_hash()}
     predictor = Predictor(network, card)
     test = data.test_quaternions()

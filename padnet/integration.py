@@ -3,13 +3,15 @@
 Reference: J. Kieffer et al., J. Synchrotron Rad. 27, 558 (2020), doi:10.1107/S1600577520000776.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from padnet.readers import flagged_pixels
+from common.outcomes import one_line
+from padnet.readers import flagged_pixels, library_warnings_silenced
 
 if TYPE_CHECKING:
     from pyFAI.integrator.azimuthal import AzimuthalIntegrator
@@ -31,15 +33,19 @@ def load_integrator(poni_path: Path | str) -> "AzimuthalIntegrator":
     if not poni_path.is_file():
         raise ValueError(f"Expected a .poni file, as pyFAI-calib2 writes it; {poni_path} does not exist or is no file.")
     try:
-        integrator = pyFAI.load(str(poni_path))
+        with library_warnings_silenced():
+            integrator = pyFAI.load(str(poni_path))
     except Exception as error:  # pyFAI raises nearly anything on files of other kinds
+        reason = one_line(error)[:160] or type(error).__name__  # it may list all detectors
         raise ValueError(
-            f"Expected a .poni file, as pyFAI-calib2 writes it; cannot read {poni_path}: {error}."
+            f"Expected a .poni file, as pyFAI-calib2 writes it; cannot read {poni_path}: {reason}."
         ) from error
-    if not (integrator.dist > 0 and integrator.pixel1 and integrator.pixel2):
+    lengths = [integrator.dist, integrator.pixel1, integrator.pixel2]
+    places = [integrator.poni1, integrator.poni2, integrator.rot1, integrator.rot2, integrator.rot3]
+    if not all(length and 0 < length < math.inf for length in lengths) or not np.isfinite(places).all():
         raise ValueError(
-            f"Expected a .poni file with a distance and pixel sizes; {poni_path} has {integrator.dist} m, "
-            f"{integrator.pixel1} m and {integrator.pixel2} m. Calibrate the detector with pyFAI-calib2."
+            f"Expected a .poni file with a distance, pixel sizes, places and rotations; {poni_path} has {lengths} m, "
+            f"{places[:2]} m and {places[2:]}. Calibrate the detector with pyFAI-calib2."
         )
     return integrator
 

@@ -178,6 +178,9 @@ def fit_components(network: keras.Model, images: np.ndarray, config: PADNetConfi
         network: Of ``build_padnet``.
         images: ``(n, num_frames, rows, columns, 4)`` peak areas of training rows.
         config: Of the network.
+
+    Raises:
+        ValueError: If the peak areas are the same in all samples.
     """
     for number in range(config.num_frames):
         logs = ops.convert_to_numpy(log_areas(images[:, number])).reshape(len(images), -1)
@@ -186,6 +189,11 @@ def fit_components(network: keras.Model, images: np.ndarray, config: PADNetConfi
         variances, vectors = np.linalg.eigh(centred @ centred.T / len(centred))  # n x n: far fewer samples than pixels
         order = np.argsort(variances)[::-1][: config.num_components]
         order = order[variances[order] > 1e-9 * variances.max()]  # n samples span n - 1 directions
+        if len(order) == 0:
+            raise ValueError(
+                f"Expected images that differ between samples; all {len(images)} to train on have the same peak areas. "
+                "Look at the frames, or train without images."
+            )
         deviations = np.sqrt(variances[order])
         axes = centred.T @ vectors[:, order] / (np.sqrt(len(centred)) * deviations)  # (pixels, components), unit length
         kernel = np.zeros((logs.shape[1], config.num_components), np.float32)

@@ -6,6 +6,7 @@ modules and bad pixels.
 
 import hashlib
 import logging
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import numpy as np
 import pandas as pd
 
 from common.elements import ALL_SYMBOLS
+from common.formula import quoted
+from common.outcomes import one_line
 from common.tables import read_text_csv
 from padnet.data import MEASURED, ORIGINS, XrdDataset
 from padnet.frame_formats import READERS, FrameError, size_text
@@ -39,17 +42,21 @@ def read_frame(path: Path | str, shape: tuple[int, ...] | None = None) -> np.nda
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise FrameError(f"Expected a frame named {', '.join(READERS)}; received {path.name}.")
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError as error:  # a name that no file can have
+        raise FrameError(f"Expected the name of a file; received {quoted(path.name)} ({error.strerror}).") from error
+    if not is_file:
         raise FrameError(f"{path} does not exist or is not a file.")
     try:
-        with _library_warnings_silenced():
+        with library_warnings_silenced():
             frame = reader(path)
     except FrameError:
         raise
     except MemoryError:
         raise FrameError(f"{path.name} does not fit into memory.") from None
     except Exception as error:  # the libraries raise nearly anything on damaged files
-        cause = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        cause = one_line(error).rstrip(".") or type(error).__name__
         raise FrameError(f"{path.name} is damaged, or no {path.suffix.lower()} file: {cause}.") from error
     if shape is not None and frame.shape != tuple(shape):
         raise FrameError(f"Expected {shape[0]} x {shape[1]} pixels; {path.name} has {size_text(frame.shape)}.")
@@ -141,11 +148,13 @@ def read_samples(csv_path: Path | str, image_px: int | None = None) -> tuple[Xrd
     numbers = table[[*components, "x", "y"]].apply(pd.to_numeric, errors="coerce").to_numpy(float)
     composition, position = numbers[:, : len(components)], numbers[:, len(components) :]
     samples = table["sample"] if "sample" in table else pd.Series(range(1, len(table) + 1)).astype(str)
-    totals = composition.sum(axis=1)
+    with np.errstate(over="ignore"):
+        totals = composition.sum(axis=1)
     paths = table[files].map(lambda name: csv_path.parent / name)
     cells = pd.Series(paths.to_numpy().ravel())
     _refuse_rows(csv_path, ~np.isfinite(numbers).all(axis=1), "expected numbers for elements, x and y")
-    _refuse_rows(csv_path, (composition < 0).any(axis=1) | ~(totals > 0), "expected amounts of 0 or more, one above 0")
+    is_amount = (composition >= 0).all(axis=1) & (totals > 0) & (totals < np.inf)
+    _refuse_rows(csv_path, ~is_amount, "expected amounts of 0 or more, one above 0")
     _refuse_rows(csv_path, table["label"].str.strip() == "", "expected a label")
     _refuse_rows(csv_path, samples.duplicated(), "expected samples to differ; this one was there before")
     twice = cells.duplicated().to_numpy().reshape(paths.shape).any(axis=1)
@@ -199,7 +208,7 @@ def _read_frames(csv_path: Path, paths: np.ndarray, image_px: int | None) -> tup
                 raise FrameError(f"{path} has the same counts as {first}, pixel by pixel; leave one of them out.")
             frames.append(frame if image_px is None else bin_frame(fill_flagged(frame), image_px))
         except FrameError as error:
-            reasons[row] = reasons[row] or str(error)
+            reasons[row] = reasons[row] or one_line(error)
     bad = reasons != ""
     if bad.any():
         _refuse_rows(csv_path, bad, reasons[bad][0].rstrip("."))
@@ -234,14 +243,16 @@ def bin_frame(frame: np.ndarray, image_px: int) -> np.ndarray:
 
 
 @contextmanager
-def _library_warnings_silenced():
-    """tifffile and fabio log what the sentence of the error says already."""
-    loggers = [logging.getLogger(name) for name in ("tifffile", "fabio")]
+def library_warnings_silenced():
+    """tifffile, fabio and pyFAI log what the sentence of the error says already, and NumPy warns of it."""
+    loggers = [logging.getLogger(name) for name in ("tifffile", "fabio", "pyFAI")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

@@ -1,12 +1,13 @@
 """Frames written in the format of those they came from: TIF and NumPy as float32, GFRM of Bruker as scaled counts."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from common.files import atomic_path, write_csv_atomic
+from common.files import atomic_path, write_bytes_atomic, write_csv_atomic
 from padnet.data import XrdDataset
 from padnet.frame_formats import READERS, open_gfrm
 from padnet.readers import file_columns
@@ -31,15 +32,19 @@ def write_frame(path: Path | str, frame: np.ndarray, like: Path | None = None) -
     if suffix not in READERS:
         raise ValueError(f"Expected a frame named {', '.join(READERS)}; received {path.name}.")
     frame = frame.astype(np.float32) if frame.dtype.kind == "f" else frame
-    with atomic_path(path) as temporary:
-        if suffix == ".npy":
-            np.save(temporary, frame, allow_pickle=False)
-        elif suffix == ".gfrm":
+    if suffix == ".gfrm":
+        with atomic_path(path) as temporary:
             _write_gfrm(temporary, frame, like, (like or path).name)
-        else:
-            import tifffile
+        return
+    # In memory first: given a path, NumPy and tifffile take the last pixels for written that a full disk has refused.
+    content = io.BytesIO()
+    if suffix == ".npy":
+        np.save(content, frame, allow_pickle=False)
+    else:
+        import tifffile
 
-            tifffile.imwrite(temporary, frame, photometric="minisblack")
+        tifffile.imwrite(content, frame, photometric="minisblack")
+    write_bytes_atomic(path, content.getvalue())
 
 
 def write_folder(dataset: XrdDataset, folder: Path | str, *, progress: bool = False) -> Path:
