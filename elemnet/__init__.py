@@ -26,6 +26,8 @@ __all__ = make_lazy(
         "RECIPES": ("elemnet.config", "RECIPES"),
         "CompositionSpace": ("elemnet.composition_space", "CompositionSpace"),
         "ElemNetConfig": ("elemnet.config", "ElemNetConfig"),
+        "ElemNetRegressor": ("elemnet.estimator", "ElemNetRegressor"),
+        "FormulaEncoder": ("elemnet.estimator", "FormulaEncoder"),
         "KnownPhases": ("elemnet.hulls", "KnownPhases"),
         "build_elemnet": ("elemnet.model", "build_elemnet"),
         "depth_family": ("elemnet.model", "depth_family"),

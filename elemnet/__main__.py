@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from common.command_line import fail, note, print_answers, print_summary
+from common.command_line import Interval, fail, left_out_lines, note, print_answers, print_summary
 from common.quiet import native_stderr_silenced
 from elemnet.screen_command import screen
 
@@ -20,6 +20,7 @@ def predict(
     input_file: Annotated[Path | None, typer.Option("--input", help="CSV with a column of formulas.")] = None,
     output_file: Annotated[Path | None, typer.Option("--output", help="CSV to write for --input.")] = None,
     column: Annotated[str, typer.Option(help="Name of the formula column of --input.")] = "formula",
+    interval: Interval = None,
     mc_samples: Annotated[
         int, typer.Option(min=0, help="Predict so many times with dropout on; gives mean and standard deviation.")
     ] = 0,
@@ -30,9 +31,11 @@ def predict(
 
     \b
     elemnet predict NaCl Fe2O3
+    elemnet predict NaCl Fe2O3 --interval 0.9
     elemnet predict --input in.csv --output out.csv
 
-    The output keeps every row and column of the input and adds formation_energy_ev_per_atom, status and reason.
+    The output keeps every row and column of the input and adds formation_energy_ev_per_atom, status and reason; with
+    --interval also lower_formation_energy_ev_per_atom and upper_formation_energy_ev_per_atom.
     """
     if bool(formulas) == (input_file is not None):
         raise fail("Give formulas, or a table with --input: one of the two. `elemnet predict --help` has examples.")
@@ -42,23 +45,29 @@ def predict(
         from common import backend
         from common.artifacts import ArtifactError
         from common.tables import TableError
-        from elemnet.predict import ENERGY, ENERGY_SD, load_pretrained, predict_file
+        from elemnet.predict import ENERGY, ENERGY_SD, LOWER, UPPER, load_pretrained, predict_file
 
         backend.start_devices()
 
     try:
         if input_file is not None and output_file is not None:
             table = predict_file(
-                input_file, output_file, mc_samples=mc_samples, model=model, column=column, progress=True
+                input_file,
+                output_file,
+                interval=interval,
+                mc_samples=mc_samples,
+                model=model,
+                column=column,
+                progress=True,
             )
         else:
-            table = load_pretrained(model).predict(formulas or [], mc_samples=mc_samples)
+            table = load_pretrained(model).predict(formulas or [], interval=interval, mc_samples=mc_samples)
     except (ArtifactError, TableError, ValueError, OSError) as error:
         raise fail(error) from error
     if mc_samples and (warning := load_pretrained(model).mc_warning):
         note(warning)
     if output_file is None:
-        headings = {ENERGY: "formation energy (eV/atom)", ENERGY_SD: "sd"}
+        headings = {ENERGY: "formation energy (eV/atom)", LOWER: "lower", UPPER: "upper", ENERGY_SD: "sd"}
         print_answers(table, "formula", headings)
     else:
         print_summary(table["status"], table["reason"], output_file)
@@ -142,8 +151,8 @@ def train(
         if recipe is None:
             config = configured(recipe_for(len(rows.train)))
         print(f"training ElemNet, recipe {config.recipe}, on {devices}; started again, an interrupted run goes on")
-        for note in rows.loaded.notes:
-            print(note)
+        for text in [*rows.loaded.notes, *left_out_lines(rows.counts)]:
+            print(text)
         result = run(config, output, data=rows)
         if export is not None:
             artifacts.save(export, result.predictor.model, result.card)

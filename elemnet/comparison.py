@@ -30,7 +30,8 @@ def forest(
 
     Args:
         name: As the paper's table names it.
-        train, test: Rows; their own ``x`` is not read.
+        train: Rows to fit; their own ``x`` is not read.
+        test: Rows to score; the same.
         inputs: ``(n_train, num_inputs)`` and ``(n_test, num_inputs)``, of the same rows.
         num_trees: Its size.
         seed: Seed of bootstrap and splits.

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from common.executor import iterate_tasks
-from common.files import atomic_path, write_json_atomic
+from common.files import atomic_path, read_json, write_csv_atomic, write_json_atomic
 from elemnet.composition_space import CompositionSpace, Part
 from elemnet.hulls import KnownPhases
 from elemnet.predict import ENERGY, Predictor, load_pretrained
@@ -177,7 +177,10 @@ def _screener(folder: Path) -> Screener:
 
 
 def _read_manifest(folder: Path) -> dict:
-    return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest = read_json(folder / MANIFEST)
+    if not isinstance(manifest, dict):
+        raise ScreeningError(f"Expected {folder / MANIFEST} to say what is screened; delete that folder to begin anew.")
+    return manifest
 
 
 def _append_stages(folder: Path, report: PartReport) -> None:
@@ -185,4 +188,5 @@ def _append_stages(folder: Path, report: PartReport) -> None:
     path = folder / STAGE_TIMES
     columns = {"part": report.number, "compositions": report.num_compositions, "candidates": report.num_candidates}
     row = pd.DataFrame([columns | {f"{name}_s": round(value, 4) for name, value in report.seconds.items()}])
-    row.to_csv(path, mode="a", header=not path.exists(), index=False)
+    # written anew: a line that a kill cut short would spoil the table for good
+    write_csv_atomic(path, pd.concat([pd.read_csv(path), row]) if path.exists() else row)

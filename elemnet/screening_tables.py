@@ -101,10 +101,11 @@ def _is_below(settings: Settings, part: Part, candidates: pd.DataFrame, known: K
 def best_candidates(folder: Path, num_rows: int = 1000) -> pd.DataFrame:
     """The candidates farthest below the hull, farthest first; equal ones in the order of their numbers."""
     order = [DISTANCE, "composition_number"]
-    best = pd.DataFrame()
+    best = None
     for _, candidates in iterate_candidates(folder):
-        best = pd.concat([best, candidates]).sort_values(order).head(num_rows) if len(candidates) else best
-    return best.reset_index(drop=True)
+        if len(candidates):
+            best = pd.concat([best, candidates]).sort_values(order).head(num_rows)
+    return pd.DataFrame(columns=SCHEMA.names) if best is None else best.reset_index(drop=True)
 
 
 def candidates_of(folder: Path, system: Sequence[str]) -> pd.DataFrame:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from common import artifacts, backend, metrics, provenance, splits
+from common import artifacts, backend, metrics, provenance, splits, uncertainty
+from common.difficulty import Answered
 from common.training import TrainingResult, fit
 from elemnet import data as elemnet_data
 from elemnet.config import TARGET, ElemNetConfig
@@ -86,10 +87,29 @@ def run(
     predicted = predictor.predict_fractions(data.test.x)
     report = metrics.regression_report(data.test.y, predicted)
     card["metrics"]["test"] = report
+    if config.protocol == "honest":  # else the validation rows are the test rows
+        card["uncertainty"] = measured_uncertainty(predictor, data, predicted)
     if folder is not None:  # only now: a folder that holds another run stays as it is
         splits.save_ids(folder / "split.json", _split_ids(data))
         artifacts.save(folder / "model.keras", model, card)
     return ElemNetResult(predictor, data, training, predicted, report, card)
+
+
+def measured_uncertainty(predictor: Predictor, data: elemnet_data.ElemNetData, test_predictions: np.ndarray) -> dict:
+    """Calibration of intervals on the validation rows, and their coverage of the test rows, for the model card.
+
+    Args:
+        predictor: The trained network.
+        data: Its rows, of protocol ``honest``.
+        test_predictions: ``(n_test,)``.
+
+    Returns:
+        ``uncertainty.entry_of`` by target.
+    """
+    predicted = predictor.predict_fractions(data.validation.x)
+    validation = Answered(data.validation.y, predicted, data.validation.x)
+    test = Answered(data.test.y, test_predictions, data.test.x)
+    return {TARGET: uncertainty.entry_of(data.loaded.name, data.train.x, validation, test)}
 
 
 def _split_ids(data: elemnet_data.ElemNetData) -> dict[str, list]:

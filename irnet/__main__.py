@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from common.command_line import fail, note, print_answers, print_summary
+from common.command_line import Interval, fail, left_out_lines, note, print_answers, print_summary
 from common.quiet import native_stderr_silenced
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False, help=__doc__)
@@ -28,6 +28,7 @@ def predict(
     ],
     model: Annotated[str, typer.Option(help="A variant such as sipfenn_nn24 or irnet_17, or your own NAME.keras.")],
     output: Annotated[Path | None, typer.Option(help="CSV to write; needed for structures and tables.")] = None,
+    interval: Interval = None,
     descriptors: Annotated[
         Path | None,
         typer.Option(help="CSV that keeps the 271 attributes of the structures; used again if it is there already."),
@@ -41,9 +42,10 @@ def predict(
     \b
     irnet predict structures/ --model sipfenn_nn24 --output out.csv --descriptors table.csv
     irnet predict table.csv --model sipfenn_nn24 --output out.csv
-    irnet predict NaCl Fe2O3 --model irnet_17
+    irnet predict NaCl Fe2O3 --model irnet_17 --interval 0.9
 
-    Every structure has a row in the output, in order: name, formula, a column for each target, status and reason. A
+    Every structure has a row in the output, in order: name, formula, a column for each target, with --interval a
+    lower_ and an upper_ one as well, status and reason. A
     file that cannot be read, disordered sites, atoms that overlap, or an element that the model was not trained on
     cost their own row only. With --descriptors the attributes are computed once and serve any number of models. An
     argument that exists as a file or folder is read as such, never as a formula.
@@ -70,6 +72,7 @@ def predict(
                 path,
                 output,
                 model=model,
+                interval=interval,
                 descriptors=descriptors,
                 formula_column=formula_column,
                 num_processes=processes,
@@ -80,13 +83,13 @@ def predict(
                 print(f"attributes of {answers.num_reused:,} structures taken from {descriptors}, not computed again")
         else:
             predictor = load_pretrained(model)
-            table = predictor.predict_formulas(materials)
+            table = predictor.predict_formulas(materials, interval=interval)
             if output is not None:
                 write_text_csv(output, table)
     except ANTICIPATED as error:
         raise fail(error) from error
     if output is None:
-        print_answers(table, "formula", {name: name for name in predictor.columns})
+        print_answers(table, "formula", {name: name for name in predictor.columns_with(interval)})
     else:
         print_summary(table["status"], table["reason"], output)
     if strict and (table["status"] != "ok").any():
@@ -228,7 +231,7 @@ def train(
         rows = irnet_data.load(configure(variant, recipe, chosen, training), progress=True)
         config = configure(variant, recipe, chosen, training, num_train_rows=len(rows.train))
         print(f"training {variant}, recipe {config.recipe}, on {devices}; started again, an interrupted run goes on")
-        for text in rows.loaded.notes:
+        for text in [*rows.loaded.notes, *left_out_lines(rows.counts)]:
             print(text)
         result = run(config, output, data=rows)
         copies = [*([export] if export is not None else []), *([installed_path(variant)] if install else [])]

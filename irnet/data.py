@@ -106,7 +106,7 @@ def load(
         return Rows(frame.iloc[where], x[where], y[where])
 
     parts = {name: kept & (split == name) for name in splits.SPLIT_NAMES}  # protocol paper has no "val" rows here
-    splits.check_disjoint(**{name: _row_keys(fractions[part], x[part]) for name, part in parts.items()})
+    splits.check_disjoint(**{name: row_keys(fractions[part], x[part]) for name, part in parts.items()})
     train, test = rows("train"), rows("test")
     validation = test if config.protocol == "paper" else rows("val")
     for name, part in (("training", train), ("validation", validation), ("test", test)):
@@ -187,7 +187,7 @@ def check_classes(y: np.ndarray, num_classes: int, target: str) -> None:
         )
 
 
-def _row_keys(fractions: np.ndarray, x: np.ndarray) -> np.ndarray:
+def row_keys(fractions: np.ndarray, x: np.ndarray) -> np.ndarray:
     """(n,) uint64: equal for rows of equal composition and equal inputs, whatever their targets."""
     digests = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in x)
     return composition_keys(fractions) ^ np.frombuffer(digests, np.uint64)

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from common.features import Featurized, ward2017
 from common.files import atomic_path
 from common.structures import StructureRecord
-from common.tables import TableError
+from common.tables import TableError, open_csv
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -144,16 +144,18 @@ def read_descriptors(path: Path | str) -> Descriptors:
     """
     path = Path(path)
     try:
-        frame = pd.read_csv(
-            path,
-            dtype=dict.fromkeys(TEXT_COLUMNS, str) | dict.fromkeys(ward2017.LABELS, np.float64),
-            keep_default_na=False,  # else sodium nitride, NaN, would be read as missing
-            na_values={label: ["", "nan", "NaN"] for label in ward2017.LABELS},
-            float_precision="round_trip",
-            skip_blank_lines=False,
-            encoding="utf-8-sig",
-        )
-    except (ValueError, EOFError, OSError, zlib.error) as error:
+        with open_csv(path) as text, warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header: cells would be lost
+            frame = pd.read_csv(
+                text,
+                dtype=dict.fromkeys(TEXT_COLUMNS, str) | dict.fromkeys(ward2017.LABELS, np.float64),
+                keep_default_na=False,  # else sodium nitride, NaN, would be read as missing
+                na_values={label: ["", "nan", "NaN"] for label in ward2017.LABELS},
+                float_precision="round_trip",
+                skip_blank_lines=False,
+                index_col=False,
+            )
+    except (ValueError, pd.errors.ParserWarning, EOFError, OSError, zlib.error) as error:
         cause = " ".join(str(error).split()).rstrip(".")
         raise TableError(f"{path} cannot be read as a descriptor table: {cause}.") from error
     missing = [label for label in ward2017.LABELS if label not in frame]
@@ -194,6 +196,6 @@ def describe_file(
             descriptors.to_frame().to_csv(temporary, mode="a", header=number == 0, index=False, lineterminator="\n")
             yield descriptors
     for part in parts.glob("*.npz"):
-        part.unlink()
+        part.unlink(missing_ok=True)  # another process may tidy up after the same table
     with suppress(OSError):  # never made, or not ours alone
         parts.rmdir()

@@ -96,7 +96,9 @@ def fine_tune(
     if "input_range" in card:
         low, high = np.asarray(card["input_range"])
         changes["input_range"] = [np.minimum(low, np.min(x, 0)).tolist(), np.maximum(high, np.max(x, 0)).tolist()]
-    return Predictor(model, card | changes)
+    calibrated_before = {"uncertainty"}  # for other weights and other rows; here are too few to do it anew
+    kept = {key: value for key, value in card.items() if key not in calibrated_before}
+    return Predictor(model, kept | changes)
 
 
 def _continued(card: dict, num_rows: int, ratio: float, epochs: int, seed: int, has_validation: bool) -> TrainingConfig:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common import artifacts, backend, fetch, tables
+from common import artifacts, backend, fetch, tables, uncertainty
 from common.composition import encode
 from common.elements import ELEMENTS
 from common.features import Featurized
@@ -60,6 +60,34 @@ class Predictor:
         probabilities = (f"probability_{number}" for number in range(self.num_classes))
         return (*self.targets, *probabilities)
 
+    def columns_with(self, interval: float | None) -> tuple[str, ...]:
+        """The columns of an answer with the ends of intervals, where a level is given."""
+        bounds = (name for target in self.targets for name in uncertainty.interval_columns(target))
+        return (*self.columns, *(() if interval is None else bounds))
+
+    def check_interval(self, interval: float | None) -> None:
+        """Refuse a level of intervals that the model cannot give.
+
+        Args:
+            interval: Level from 0.5 to 0.99; ``None`` asks for no intervals.
+
+        Raises:
+            UncertaintyError: If the level is another, or the card has no calibration.
+        """
+        self._bounds(np.empty((0, len(self.targets))), np.empty((0, len(self.elements))), interval)
+
+    def _bounds(self, outputs: np.ndarray, fractions: np.ndarray, interval: float | None) -> dict[str, np.ndarray]:
+        """Lower and upper ends by column, ``(n,)`` each, for ``(n, num_targets)`` and ``(n, num_elements)``."""
+        bounds: dict[str, np.ndarray] = {}
+        if interval is None:
+            return bounds
+        for number, target in enumerate(self.targets):
+            lower, upper = uncertainty.interval_columns(target)
+            predicted = outputs[:, number].astype(np.float64)
+            half = uncertainty.calibration_of(self.card, target).half_widths(predicted, fractions, interval)
+            bounds |= {lower: predicted - half, upper: predicted + half}
+        return bounds
+
     def predict_attributes(self, x: np.ndarray) -> np.ndarray:
         """Outputs for raw attributes.
 
@@ -81,49 +109,62 @@ class Predictor:
         """Raw attributes within the range of the training rows, where the card tells it."""
         return np.clip(x, self._low, self._high)
 
-    def predict_formulas(self, formulas: Iterable[object]) -> pd.DataFrame:
+    def predict_formulas(self, formulas: Iterable[object], *, interval: float | None = None) -> pd.DataFrame:
         """Answers for formulas, of a model of compositions.
 
         Args:
             formulas: n formulas such as ``"Fe2O3"``; anything else becomes an error row.
+            interval: Level from 0.5 to 0.99 of intervals, such as 0.9; see ``common.uncertainty``. ``None`` gives none.
 
         Returns:
-            n rows in the order given: ``formula``, ``columns``, ``status`` (``"ok"`` or ``"error"``) and ``reason``.
+            n rows in the order given: ``formula``, ``columns_with(interval)``, ``status`` (``"ok"`` or ``"error"``) and
+            ``reason``.
 
         Raises:
-            ValueError: If the model needs structures.
+            ValueError: If the model needs structures, or cannot give the intervals.
         """
         if self.needs_structure:
             raise ValueError(
                 f"This model takes attributes of structures (inputs {self.inputs}); a formula does not have them. Give "
                 "a folder or file of structures, or take a model with inputs C or EF."
             )
+        self.check_interval(interval)
         formulas = [formulas] if isinstance(formulas, str) else list(formulas)
         featurized = irnet_inputs.of_formulas(self.inputs, formulas, self.input_elements)
-        return self._answers({"formula": formulas}, featurized)
+        return self._answers({"formula": formulas}, featurized, interval)
 
     def predict_structures(
-        self, structures: Iterable, *, num_processes: int | None = None, progress: bool = False
+        self,
+        structures: Iterable,
+        *,
+        interval: float | None = None,
+        num_processes: int | None = None,
+        progress: bool = False,
     ) -> pd.DataFrame:
         """Answers for structures.
 
         Args:
             structures: n pymatgen structures, or ``StructureRecord`` of ``common.structures.read_structures``; anything
                 else becomes an error row.
+            interval: As in ``predict_formulas``.
             num_processes: Structures featurised at a time; ``None`` for one on each core.
             progress: Show a bar on a terminal.
 
         Returns:
-            n rows in the order given: ``name`` (the number of a structure that has none), ``formula``, ``columns``,
-            ``status`` and ``reason``.
+            n rows in the order given: ``name`` (the number of a structure that has none), ``formula``,
+            ``columns_with(interval)``, ``status`` and ``reason``.
+
+        Raises:
+            ValueError: If the model cannot give the intervals.
         """
+        self.check_interval(interval)  # before the work
         chunks = describe(
             _as_records(structures), attributes=self.needs_structure, num_processes=num_processes, progress=progress
         )
-        parts = [self.predict_descriptors(chunk) for chunk in chunks]
-        return pd.concat(parts, ignore_index=True) if parts else self._no_answers("name", "formula")
+        parts = [self.predict_descriptors(chunk, interval=interval) for chunk in chunks]
+        return pd.concat(parts, ignore_index=True) if parts else self._no_answers("name", "formula", interval=interval)
 
-    def predict_descriptors(self, descriptors: Descriptors) -> pd.DataFrame:
+    def predict_descriptors(self, descriptors: Descriptors, *, interval: float | None = None) -> pd.DataFrame:
         """Answers for the rows of a descriptor table; as ``predict_structures``."""
         if self.needs_structure:
             featurized = irnet_inputs.of_descriptors(
@@ -134,12 +175,12 @@ class Predictor:
             unread = descriptors.formulas == ""
             reasons = np.where(unread, descriptors.featurized.reasons, of_formulas.reasons)
             featurized = Featurized(of_formulas.attributes, reasons)
-        return self._answers({"name": descriptors.names, "formula": descriptors.formulas}, featurized)
+        return self._answers({"name": descriptors.names, "formula": descriptors.formulas}, featurized, interval)
 
-    def _no_answers(self, *keys: str) -> pd.DataFrame:
-        return pd.DataFrame(columns=[*keys, *self.columns, "status", "reason"])
+    def _no_answers(self, *keys: str, interval: float | None) -> pd.DataFrame:
+        return pd.DataFrame(columns=[*keys, *self.columns_with(interval), "status", "reason"])
 
-    def _answers(self, keys: dict, featurized: Featurized) -> pd.DataFrame:
+    def _answers(self, keys: dict, featurized: Featurized, interval: float | None) -> pd.DataFrame:
         reasons = np.where(featurized.reasons == "", self.unseen_elements(keys["formula"]), featurized.reasons)
         ok = reasons == ""
         outputs = self.predict_attributes(featurized.attributes[ok].astype(np.float32))  # (n_ok, num_outputs)
@@ -154,6 +195,12 @@ class Predictor:
             answers = np.full(len(ok), np.nan)
             answers[ok] = outputs[:, number]
             values[column] = answers
+        if interval is not None:
+            fractions = encode(np.asarray(keys["formula"], object)[ok], self.elements).fractions  # (n_ok, num_elements)
+            for column, ends in self._bounds(outputs, fractions, interval).items():
+                answers = np.full(len(ok), np.nan)
+                answers[ok] = ends
+                values[column] = answers
         return pd.DataFrame(keys | values | {"status": np.where(ok, "ok", "error"), "reason": reasons})
 
     def unseen_elements(self, formulas: Iterable[object]) -> np.ndarray:
@@ -223,10 +270,11 @@ def _load(path: Path, _modified_ns: int) -> Predictor:  # a file written anew is
         raise artifacts.ArtifactError(
             f"{path} is not a model of irnet: its card lacks {missing[0]!r}. `elemnet predict` may be its command."
         )
-    return Predictor(artifact.model, artifact.card)
+    with artifacts.reading_card(path):
+        return Predictor(artifact.model, artifact.card)
 
 
-def predict(materials: Iterable, *, model: Path | str) -> pd.DataFrame:
+def predict(materials: Iterable, *, model: Path | str, interval: float | None = None) -> pd.DataFrame:
     """Answers for formulas or for structures; see ``Predictor``.
 
     Examples:
@@ -235,7 +283,8 @@ def predict(materials: Iterable, *, model: Path | str) -> pd.DataFrame:
     materials = [materials] if isinstance(materials, str) else list(materials)
     predictor = load_pretrained(model)
     are_formulas = all(isinstance(material, str) for material in materials)
-    return predictor.predict_formulas(materials) if are_formulas else predictor.predict_structures(materials)
+    answer = predictor.predict_formulas if are_formulas else predictor.predict_structures
+    return answer(materials, interval=interval)
 
 
 @dataclass(frozen=True)
@@ -256,6 +305,7 @@ def predict_file(
     destination: Path | str,
     *,
     model: Path | str,
+    interval: float | None = None,
     descriptors: Path | str | None = None,
     formula_column: str = "formula",
     num_processes: int | None = None,
@@ -269,6 +319,7 @@ def predict_file(
             of compositions a table with formulas, of which every row and column is kept.
         destination: The CSV file to write.
         model: As in ``load_pretrained``.
+        interval: As in ``Predictor.predict_formulas``.
         descriptors: Descriptor table (CSV) to write on the way; where it is there already, its rows are used again.
         formula_column: Name of the column of formulas of a CSV file.
         num_processes: Structures featurised at a time; ``None`` for one on each core.
@@ -278,13 +329,15 @@ def predict_file(
         ArtifactError: See ``load_pretrained``.
         StructuresError: If no structure can be read.
         TableError: If a CSV file cannot be read as such, or lacks a column.
+        UncertaintyError: If the model cannot give the intervals.
     """
     source, destination, predictor = Path(source), Path(destination), load_pretrained(model)
+    predictor.check_interval(interval)  # before the work
     num_reused = 0
     if is_table(source):
         if descriptors is not None:
             raise tables.TableError(f"{source} is a table already; a descriptor table is made of structures.")
-        table = answers_for_table(predictor, source, formula_column)
+        table = answers_for_table(predictor, source, formula_column, interval)
     else:
         records = read_structures(source)
         if descriptors is None:
@@ -295,7 +348,7 @@ def predict_file(
             chunks = describe_file(records, Path(descriptors), num_processes=num_processes, progress=progress)
         parts = []
         for chunk in chunks:
-            parts.append(predictor.predict_descriptors(chunk))
+            parts.append(predictor.predict_descriptors(chunk, interval=interval))
             num_reused += chunk.num_reused
         table = pd.concat(parts, ignore_index=True)
     tables.write_text_csv(destination, table)
@@ -307,13 +360,15 @@ def is_table(path: Path) -> bool:
     return path.name.lower().endswith((".csv", ".csv.gz"))
 
 
-def answers_for_table(predictor: Predictor, source: Path, formula_column: str) -> pd.DataFrame:
+def answers_for_table(
+    predictor: Predictor, source: Path, formula_column: str, interval: float | None = None
+) -> pd.DataFrame:
     """The rows of a CSV file with answers: of a descriptor table for a model of structures, else of formulas."""
     if predictor.needs_structure:
-        return predictor.predict_descriptors(read_descriptors(source))
-    added = [*predictor.columns, "status", "reason"]
+        return predictor.predict_descriptors(read_descriptors(source), interval=interval)
+    added = [*predictor.columns_with(interval), "status", "reason"]
     table = tables.read_text_csv(source, needs=(formula_column,), reserves=added)
-    answers = predictor.predict_formulas(table[formula_column])
+    answers = predictor.predict_formulas(table[formula_column], interval=interval)
     for name in added:
         table[name] = answers[name].array  # keeps whole numbers whole where some rows have none
     return table

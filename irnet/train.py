@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from common import artifacts, backend, networks, provenance, splits
+from common import artifacts, backend, networks, provenance, splits, uncertainty
+from common.composition import encode
+from common.difficulty import Answered
+from common.rows import Rows
 from common.training import TrainingResult, fit
 from irnet import data as irnet_data
 from irnet import outputs, sipfenn
@@ -102,6 +105,8 @@ def run(
     predicted = predictor.predict_attributes(data.test.x)  # (n_test, num_outputs)
     report = outputs.report(data.test.y, predicted, config.targets, config.num_classes)
     predictor.card["metrics"] |= {"validation_mae": validation_mae, "test": report}
+    if config.protocol == "honest" and not config.num_classes:  # else the validation rows are the test rows
+        predictor.card["uncertainty"] = measured_uncertainty(predictor, data, predicted)
     if folder is not None:  # only now: a folder that holds another run stays as it is
         splits.save_ids(folder / "split.json", _split_ids(data))
         artifacts.save(folder / "model.keras", model, predictor.card)
@@ -114,6 +119,35 @@ def run(
         report,
         predictor.card,
     )
+
+
+def measured_uncertainty(predictor: Predictor, data: irnet_data.IRNetData, test_predictions: np.ndarray) -> dict:
+    """Calibration of intervals on the validation rows, and their coverage of the test rows, for the model card.
+
+    Args:
+        predictor: The trained network, of values.
+        data: Its rows, of protocol ``honest``.
+        test_predictions: ``(n_test, num_targets)``.
+
+    Returns:
+        ``uncertainty.entry_of`` by target.
+    """
+    predicted = predictor.predict_attributes(data.validation.x)
+    train_fractions = encode(data.train.frame["formula"], predictor.elements).fractions
+
+    def answered(rows: Rows, predictions: np.ndarray, number: int) -> Answered:
+        y = rows.y.reshape(len(rows), -1)[:, number]
+        return Answered.of_formulas(y, predictions[:, number], rows.frame["formula"], predictor.elements)
+
+    return {
+        target: uncertainty.entry_of(
+            data.loaded.name,
+            train_fractions,
+            answered(data.validation, predicted, number),
+            answered(data.test, test_predictions, number),
+        )
+        for number, target in enumerate(predictor.targets)
+    }
 
 
 def _target_scaling(config: IRNetConfig, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

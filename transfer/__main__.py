@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from common.command_line import fail, note, print_answers, print_summary
+from common.command_line import Interval, fail, note, print_answers, print_summary
 from common.quiet import native_stderr_silenced
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False, help=__doc__)
@@ -131,12 +131,13 @@ def predict(
     input_file: Annotated[Path | None, typer.Option("--input", help="CSV with a column of formulas.")] = None,
     output_file: Annotated[Path | None, typer.Option("--output", help="CSV to write for --input.")] = None,
     column: Annotated[str, typer.Option(help="Name of the formula column of --input.")] = "formula",
+    interval: Interval = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 if any row has no answer.")] = False,
 ) -> None:
     """Answers of a fine-tuned network for formulas.
 
     \b
-    transfer predict NaCl Fe2O3 --model runs/mine/model.keras
+    transfer predict NaCl Fe2O3 --model runs/mine/model.keras --interval 0.9
     transfer predict --model runs/mine/model.keras --input in.csv --output out.csv
     """
     if bool(formulas) == (input_file is not None):
@@ -155,14 +156,14 @@ def predict(
         if input_file is not None and output_file is not None:
             from common.tables import write_text_csv
 
-            table = answers_for_table(network, input_file, column)
+            table = answers_for_table(network, input_file, column, interval)
             write_text_csv(output_file, table)
         else:
-            table = network.predict_formulas(formulas or [])
+            table = network.predict_formulas(formulas or [], interval=interval)
     except ANTICIPATED as error:
         raise fail(error) from error
     if output_file is None:
-        print_answers(table, "formula", {name: name for name in network.columns})
+        print_answers(table, "formula", {name: name for name in network.columns_with(interval)})
     else:
         print_summary(table["status"], table["reason"], output_file)
     if strict and (table["status"] != "ok").any():
@@ -178,6 +179,7 @@ def activations(
     ] = None,
     model: Source = "elemnet",
     column: Annotated[str, typer.Option(help="Name of the formula column of --input.")] = "formula",
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 if any row has no answer.")] = False,
 ) -> None:
     """Activations of a named layer for formulas, as inputs to models of your own (section 8.2.1).
 
@@ -209,6 +211,8 @@ def activations(
     except ANTICIPATED as error:
         raise fail(error) from error
     print_summary(table["status"], table["reason"], output_file)
+    if strict and (table["status"] != "ok").any():
+        raise typer.Exit(code=1)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import pandas as pd
 
-from common import artifacts, backend, networks, provenance, splits
+from common import artifacts, backend, networks, provenance, splits, uncertainty
 from common.composition import encode
+from common.difficulty import Answered
 from common.files import write_csv_atomic
 from common.readers import TARGET, LoadedDataset
 from common.rows import Rows
@@ -18,7 +19,7 @@ from irnet import outputs
 from irnet.model import fold_target_scaling
 from irnet.predict import Predictor
 from transfer.config import FineTuneConfig
-from transfer.data import TargetData, cut, load
+from transfer.data import Parts, TargetData, cut, load
 from transfer.model import start_network
 from transfer.network import ELEMNET, load_network, path_of
 from transfer.seen import seen_by
@@ -28,6 +29,8 @@ LIMITS = (
     "Answers for materials like the rows it was fine-tuned on, in the terms of that data set (such as enthalpies at "
     "298 K from experiment); errors grow for elements that are rare there."
 )
+
+NOT_INHERITED = ("fine_tuned_from", "fine_tuned", "uncertainty")  # of the source's card: true of its weights alone
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,7 @@ def _card(
     if config.start == "source":
         changes["fine_tuned_from"] = {
             "name": name,
+            "protocol": source.card.get("protocol"),
             "weights_sha256": source.weights_hash(),
             "frozen_up_to": config.frozen_up_to,
             "freeze_batch_norm": config.freeze_batch_norm,
@@ -157,7 +161,7 @@ def _card(
     else:  # it knows no more than its own rows
         fractions = encode(train.frame["formula"], source.elements).fractions  # (n, num_elements)
         changes["elements"] = np.asarray(source.elements)[(fractions > 0).any(axis=0)].tolist()
-    before = {key: value for key, value in source.card.items() if key not in ("fine_tuned_from", "fine_tuned")}
+    before = {key: value for key, value in source.card.items() if key not in NOT_INHERITED}
     return before | changes
 
 
@@ -258,12 +262,25 @@ def run(
     }
     if "fine_tuned_from" in card:
         card["fine_tuned_from"]["path"] = str(path_of(source).resolve())
+    if config.protocol == "honest" and not config.num_classes:  # else the validation rows are the test rows
+        card["uncertainty"] = _measured_uncertainty(done.network, parts, rows.loaded.name, predicted)
     if folder is not None:  # only now: a folder that holds another run stays as it is
         ids = {"train": parts.train, "validation": parts.validation, "test": parts.test}
         splits.save_ids(folder / "split.json", {name: part.frame["formula"].tolist() for name, part in ids.items()})
         write_csv_atomic(folder / "test_predictions.csv", predictions)
         artifacts.save(folder / "model.keras", done.network.model, card)
     return FineTuneResult(done.network, done.training, rows, predictions, report)
+
+
+def _measured_uncertainty(network: Predictor, parts: Parts, data: str, test_predictions: np.ndarray) -> dict:
+    """Calibration of intervals on the validation rows, and their coverage of the test rows, for the model card."""
+    predicted = network.predict_attributes(parts.validation.x)
+    validation, test = (
+        Answered.of_formulas(part.y, answers[:, 0], part.frame["formula"], network.elements)
+        for part, answers in ((parts.validation, predicted), (parts.test, test_predictions))
+    )
+    train_fractions = encode(parts.train.frame["formula"], network.elements).fractions
+    return {network.targets[0]: uncertainty.entry_of(data, train_fractions, validation, test)}
 
 
 def single_answers(values: np.ndarray) -> np.ndarray:
