@@ -1,17 +1,26 @@
 """A trained model as two files: ``NAME.keras`` (weights and architecture) and ``NAME.json``, its model card.
 
-Nothing in them can execute code when loaded: Keras's safe mode refuses lambda layers, and no pickle is involved.
+Nothing in them can execute code when loaded: `common.safe_archive` refuses what it does not know, Keras's safe mode
+refuses lambda layers, and no pickle is involved.
 """
 
 import hashlib
 import json
+import re
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
-from common.files import atomic_path, write_json_atomic
+from common import safe_archive
+from common.files import atomic_path, read_json, write_json_atomic
 
+MAX_CAUSE_CHARACTERS = 300  # Keras adds whole architectures to its messages
+NO_DATE = "1980-01-01@00:00:00"  # the first that a zip archive can name
 REQUIRED_CARD_KEYS = ("name", "architecture", "elements", "target", "unit", "data", "training", "metrics", "limits")
 
 
@@ -35,7 +44,11 @@ class Artifact:
 
 
 def save(path: Path | str, model: keras.Model, card: dict) -> Path:
-    """Write a model and its card, each atomically, the card last: a card always describes a whole model file.
+    """Write a model and its card, each atomically; neither is replaced before both are on disk.
+
+    A kill in the instant between the two renames leaves a new model with an old card, which ``load`` refuses.
+
+    The same model makes the same bytes each time.
 
     Args:
         path: Ends in ``.keras``; the card goes beside it as ``.json``.
@@ -55,9 +68,10 @@ def save(path: Path | str, model: keras.Model, card: dict) -> Path:
     if missing:
         raise ArtifactError(f"The model card lacks {', '.join(missing)}.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        model.save(temporary)
-    write_json_atomic(path.with_suffix(".json"), {**card, "sha256": _sha256(path)})
+    with atomic_path(path.with_suffix(".json")) as temporary_card, atomic_path(path) as temporary:
+        _save_repeatably(model, temporary)
+        # of what was saved here: under the final name another process may save at the same time
+        write_json_atomic(temporary_card, {**card, "sha256": _sha256(temporary)})
     return path
 
 
@@ -74,7 +88,7 @@ def load(path: Path | str) -> Artifact:
         if not needed.is_file():
             raise ArtifactError(f"{needed} does not exist. A model is the pair NAME.keras and NAME.json.")
     try:
-        card = json.loads(card_path.read_text(encoding="utf-8"))
+        card = read_json(card_path)
     except ValueError as error:
         raise ArtifactError(f"{card_path} is not a readable model card ({error}).") from error
     missing = [key for key in REQUIRED_CARD_KEYS if not isinstance(card, dict) or key not in card]
@@ -83,15 +97,73 @@ def load(path: Path | str) -> Artifact:
     received = _sha256(path)
     if card.get("sha256") != received:
         raise ArtifactError(
-            f"{path} is damaged or not the model of its card: expected sha256 {card.get('sha256')}, "
+            f"{path} is damaged or not the model of its card: expected sha256 {str(card.get('sha256'))[:64]}, "
             f"received {received}. Fetch both files again."
         )
     try:
+        safe_archive.check(path)
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many types for an unsafe or foreign file
-        cause = " ".join(str(error).split())
+        cause = " ".join(str(error).split()).rpartition("Exception encountered: ")[2]  # after it comes what is wrong
+        cause = cause if len(cause) <= MAX_CAUSE_CHARACTERS else f"{cause[:MAX_CAUSE_CHARACTERS]}..."
         raise ArtifactError(f"{path} cannot be loaded as a safe Keras model: {cause}") from error
     return Artifact(model=model, card=card, path=path)
+
+
+def update_card(path: Path | str, **changes: object) -> None:
+    """Add to the card of a saved model, or change it, atomically; the model stays as it is.
+
+    Args:
+        path: The ``.keras`` file.
+        **changes: Keys of the card with their new values.
+
+    Raises:
+        ArtifactError: As in ``load``.
+    """
+    write_json_atomic(Path(path).with_suffix(".json"), load(path).card | changes)
+
+
+@contextmanager
+def reading_card(path: Path) -> Iterator[None]:
+    """Within the block a card is put to use; what it trips over is the card's fault, and becomes an ArtifactError."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        cause = " ".join(str(error).split())[:MAX_CAUSE_CHARACTERS]
+        raise ArtifactError(
+            f"{path} cannot be used: a field of its card is missing or of another kind ({type(error).__name__}: "
+            f"{cause}). Fetch both files again."
+        ) from error
+
+
+def _save_repeatably(model: keras.Model, path: Path) -> None:
+    """Write what Keras writes, but for what differs each time: the time of day, and addresses in memory as numbers."""
+    written = path.with_name(f"{path.stem}-written.keras")
+    try:
+        model.save(written)
+        with zipfile.ZipFile(written) as source, zipfile.ZipFile(path, "w") as target:
+            for member in source.infolist():
+                undated = zipfile.ZipInfo(member.filename)
+                undated.file_size = member.file_size  # tells of files beyond 2 GiB
+                if member.filename == "metadata.json":
+                    target.writestr(undated, json.dumps(json.loads(source.read(member)) | {"date_saved": NO_DATE}))
+                elif member.filename == "config.json":
+                    target.writestr(undated, _renumbered(source.read(member).decode()))
+                else:
+                    with source.open(member) as whole, target.open(undated, "w") as copy:
+                        shutil.copyfileobj(whole, copy, 1 << 20)
+    finally:
+        written.unlink(missing_ok=True)
+
+
+def _renumbered(architecture: str) -> str:
+    """An architecture whose shared objects are numbered from 0, in the order in which they come."""
+    numbers: dict[str, int] = {}
+
+    def number(found: re.Match) -> str:
+        return f"{found[1]}{numbers.setdefault(found[2], len(numbers))}"
+
+    return re.sub(r'("shared_object_id": )(\d+)', number, architecture)
 
 
 def _sha256(path: Path) -> str:

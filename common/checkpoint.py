@@ -7,6 +7,8 @@ import numpy as np
 
 from common.files import atomic_path
 
+MAX_CAUSE_CHARACTERS = 300
+
 
 class CheckpointMismatchError(RuntimeError):
     """The checkpoint belongs to another run, or cannot be read."""
@@ -41,14 +43,16 @@ def load(path: Path, *, fingerprint: str) -> tuple[dict, dict[str, list[np.ndarr
     try:
         with np.load(path, allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
+            found, state = header["fingerprint"], header["state"]
             arrays = {name: [file[f"{name}_{i}"] for i in range(length)] for name, length in header["lengths"].items()}
     except Exception as error:  # a damaged zip raises whatever its reader trips over
+        cause = ascii(" ".join(str(error).split()))[1:-1][:MAX_CAUSE_CHARACTERS]  # may hold bytes of the file
         raise CheckpointMismatchError(
-            f"{path} cannot be read as a checkpoint ({error}). Delete it to start the run anew."
+            f"{path} cannot be read as a checkpoint ({cause}). Delete it to start the run anew."
         ) from error
-    if header["fingerprint"] != fingerprint:
+    if found != fingerprint:
         raise CheckpointMismatchError(
             f"{path} belongs to a run with other settings, seed or data. "
             "Choose another output folder, or delete the file to start anew."
         )
-    return header["state"], arrays
+    return state, arrays

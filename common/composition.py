@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from common.elements import ALL_SYMBOLS, ELEMENTS
-from common.formula import MAX_AMOUNT, FormulaError, parse_formula, quoted, reduced_formula
+from common.formula import MAX_AMOUNT, MAX_CHARACTERS, FormulaError, parse_formula, quoted, reduced_formula
 
 __all__ = ["Encoded", "FormulaError", "composition_keys", "encode", "parse_formula", "reduced_formula"]
 
@@ -130,11 +130,11 @@ def _encode_plain(cells: list, columns: np.ndarray, out: np.ndarray) -> list[int
     num_rows = len(cells)
     try:
         joined = "\n".join(cells)
-        regular = joined.isascii() and joined.count("\n") == num_rows - 1
+        regular = joined.isascii() and joined.count("\n") == num_rows - 1 and max(map(len, cells)) <= MAX_CHARACTERS
     except TypeError:  # a cell that is not text
         regular = False
     if not regular:  # an empty line keeps the place of a cell that needs `parse_formula`
-        joined = "\n".join(c if isinstance(c, str) and c.isascii() and "\n" not in c else "" for c in cells)
+        joined = "\n".join(c if _is_regular(c) else "" for c in cells)
 
     buffer = np.frombuffer((joined + "\n").encode("ascii"), np.uint8)
     kind = _KIND[buffer]
@@ -170,6 +170,10 @@ def _encode_plain(cells: list, columns: np.ndarray, out: np.ndarray) -> list[int
     np.add.at(flat, place, amount)
     flat[place] = flat[place] / total[row]
     return np.flatnonzero(slow).tolist()
+
+
+def _is_regular(cell: object) -> bool:
+    return isinstance(cell, str) and cell.isascii() and "\n" not in cell and len(cell) <= MAX_CHARACTERS
 
 
 def _amounts(buffer: np.ndarray, kind: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

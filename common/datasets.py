@@ -8,12 +8,13 @@ The entries are in `common.composition_sets` and `common.structure_sets`.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from common.composition_sets import COMPOSITION_SETS
-from common.fetch import CorruptDataError, DataFile, DataUnavailableError, fetch
-from common.readers import TARGET, Dataset, LoadedDataset, load_user_file
+from common.fetch import CorruptDataError, DataFile, DataUnavailableError, fetch, one_line
+from common.readers import TARGET, Dataset, LoadedDataset, Table, load_user_file
 from common.structure_sets import STRUCTURE_SETS
 from common.structure_tables import structures
 
@@ -51,7 +52,7 @@ def load(name: str, *, data_dir: str | Path | None = None, allow_stand_in: bool 
     notes: list[str] = []
     while True:
         try:
-            paths = [fetch(file, data_dir=data_dir) for file in dataset.files]
+            frame, left_out = _read(dataset, [fetch(file, data_dir=data_dir) for file in dataset.files])
             break
         except DataUnavailableError as error:
             if not allow_stand_in or dataset.stand_in is None:
@@ -60,10 +61,19 @@ def load(name: str, *, data_dir: str | Path | None = None, allow_stand_in: bool 
             notes.append(f"{dataset.title} ({dataset.rows:,} rows) could not be had: {error}")
             notes.append(f"{stand_in.title} ({stand_in.rows:,} rows) is used in place of {dataset.title}.")
             dataset = stand_in
-    frame, left_out = dataset.reader(paths)
     notes += [f"{dataset.name}: {note}" for note in left_out]
     files = {file.path: file.expected_hash for file in dataset.files}
     return LoadedDataset(frame, dataset.name, dataset.tier, len(frame), files, [*notes, *dataset.notes])
+
+
+def _read(dataset: Dataset, paths: list[Path]) -> Table:
+    try:
+        return dataset.reader(paths)
+    except (OSError, EOFError, zlib.error) as error:  # the files had the right hashes a moment ago
+        raise DataUnavailableError(
+            f"the files of {dataset.name} were there and could not be read to the end ({one_line(error)}); "
+            "see that their folder stays, and run again."
+        ) from error
 
 
 def load_table(name: str, *, targets: Sequence[str] = (TARGET,), allow_stand_in: bool = True) -> LoadedDataset:

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import types
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -269,8 +270,17 @@ def _limited_threads(num_threads: int) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _end_with_parent() -> None:
+    """Leave a task unfinished that nobody awaits any more: a killed parent can stop nobody."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
 def _serve(connection: Connection, work: bytes) -> None:
     """The life of a worker: say that it is ready (or why not), then answer jobs until the connection ends."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     try:
         with native_stderr_silenced():  # what it imports greets once in every worker

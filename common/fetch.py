@@ -69,7 +69,7 @@ def fetch(file: DataFile, *, data_dir: str | Path | None = None) -> Path:
 
     Raises:
         CorruptDataError: the first copy found, or the download, has the wrong hash.
-        DataUnavailableError: there is no copy and it cannot be downloaded.
+        DataUnavailableError: there is no copy and it cannot be downloaded, or the first copy cannot be read.
     """
     if file.package:
         path = Path(str(importlib.resources.files(file.package).joinpath(file.path)))
@@ -77,9 +77,18 @@ def fetch(file: DataFile, *, data_dir: str | Path | None = None) -> Path:
         return path
     mirror = os.environ.get("MATERIALS_DL_MIRROR")
     for folder in (data_dir, cache_dir(), mirror):
-        if folder and (path := Path(folder).expanduser() / file.path).exists():
+        if not folder:
+            continue
+        path = Path(folder).expanduser() / file.path
+        try:
             _verify(path, file, "move it away, or replace it by a good copy, and run again")
             return path
+        except (FileNotFoundError, NotADirectoryError):  # not there, or no longer
+            continue
+        except OSError as error:
+            raise DataUnavailableError(
+                f"{path} cannot be read ({one_line(error)}); move it away or make it readable, and run again."
+            ) from error
     return _download(file)
 
 
@@ -102,12 +111,17 @@ def _download(file: DataFile) -> Path:
                 "run again, or set MATERIALS_DL_OFFLINE=1 to use smaller data",
                 source=file.url,
             )
-    except OSError as error:  # every exception of requests is one
-        cause = " ".join(str(error).split())[:160] or type(error).__name__
+    except (OSError, ValueError) as error:  # all of requests are one, and what it lets through of urllib3
         raise DataUnavailableError(
-            f"{file.path} could not be downloaded from {file.url} ({cause}); check the connection, or {provide}."
+            f"{file.path} could not be downloaded from {file.url} ({one_line(error)}); check the connection, or "
+            f"{provide}."
         ) from error
     return path
+
+
+def one_line(error: Exception) -> str:
+    """The beginning of what an error says, or its kind where it says nothing."""
+    return " ".join(str(error).split())[:160] or type(error).__name__
 
 
 def _verify(path: Path, file: DataFile, remedy: str, source: str | None = None) -> None:

@@ -11,12 +11,14 @@ is never read and may be deleted.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         FileNotFoundError: The block ended without writing the temporary file.
         IsADirectoryError: `path` is a folder.
+        OSError: `path` is a device or a pipe, which a file must not replace; or what the disk says.
 
     Example:
         >>> with atomic_path("model.keras") as temporary:  # doctest: +SKIP
@@ -50,6 +53,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     final = Path(os.path.realpath(path))
     if final.is_dir():
         raise IsADirectoryError(f"expected a file name to write, received the folder {os.fspath(path)!r}")
+    if final.exists() and not final.is_file():  # the rename would take /dev/null from the whole system
+        raise OSError(f"expected a file name to write, received the device or pipe {os.fspath(path)!r}; name a file")
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = final.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}-{final.name}")
     try:
@@ -117,6 +122,19 @@ def write_json_atomic(path: str | os.PathLike[str], obj: Any) -> Path:
     return write_text_atomic(path, text + "\n")
 
 
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read JSON that anybody may have written.
+
+    Raises:
+        OSError: `path` cannot be read.
+        ValueError: It holds something else, or is nested too deep; one sentence.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"expected JSON in {os.fspath(path)!r}, received something else: {error}") from error
+
+
 def write_csv_atomic(path: str | os.PathLike[str], frame: pd.DataFrame, *, index: bool = False) -> Path:
     r"""Write `frame` to `path` as CSV, whole or not at all.
 
@@ -131,8 +149,18 @@ def write_csv_atomic(path: str | os.PathLike[str], frame: pd.DataFrame, *, index
         `path` as a `Path`.
     """
     with atomic_path(path) as temporary:
-        frame.to_csv(temporary, index=index, lineterminator="\n")
+        frame.to_csv(temporary, index=index, lineterminator="\n", quoting=csv_quoting(frame))
     return Path(path)
+
+
+def csv_quoting(frame: pd.DataFrame) -> int:
+    """Which cells of a CSV file stand in quotes: those that need it, or all text where a cell has a carriage return.
+
+    Before 3.11.9 and 3.12.3 Python left such a cell without quotes (python/cpython#67044): readers found a row in it.
+    """
+    texts = (column for _, column in frame.items() if column.dtype == object)
+    cells = chain(frame.columns, chain.from_iterable(texts))
+    return csv.QUOTE_NONNUMERIC if any(isinstance(c, str) and "\r" in c for c in cells) else csv.QUOTE_MINIMAL
 
 
 def _plain(value: Any) -> Any:

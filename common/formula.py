@@ -22,6 +22,7 @@ import numpy as np
 from common.elements import ATOMIC_NUMBER
 
 MAX_AMOUNT = 1e9  # no compound comes near; beyond it a typing error is all but certain
+MAX_CHARACTERS = 10_000  # no formula comes near; a million brackets would take minutes
 
 
 class FormulaError(ValueError):
@@ -33,7 +34,9 @@ _SYMBOL = re.compile(r"[A-Z][a-z]*")
 _NUMBER_RUN = re.compile(r"[0-9.]*")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
 _CHARGE = re.compile(r"[+\-−–⁺⁻]")
-_HYDRATE = re.compile(r"[·•∙⋅*]|\.\s*[0-9]*(\.[0-9]+)?\s*[(\[{]?H2O[)\]}]?[0-9]*$")
+# `++` and the like never go back, so that no search takes much longer than its text is long
+_HYDRATE = re.compile(r"[·•∙⋅*]|\.\s*+[0-9]*+(\.[0-9]++)?+\s*+[(\[{]?H2O[)\]}]?[0-9]*+$")
+_SPACE_BEFORE_ITEM = re.compile(r"(?<!\s)\s++(?=[A-Z(\[{])")
 _EXPONENT = re.compile(r"[0-9][eE][0-9+\-]")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
@@ -52,7 +55,11 @@ def parse_formula(formula: str) -> dict[str, float]:
             if _is_missing(formula)
             else f"A formula is text such as 'Fe2O3', but {quoted(formula)} is of type {type(formula).__name__}."
         )
-    text = re.sub(r"\s+(?=[A-Z(\[{])", "", formula.strip().translate(_SUBSCRIPTS))
+    if len(formula) > MAX_CHARACTERS:
+        raise FormulaError(
+            f"A formula has at most {MAX_CHARACTERS:,} characters; {quoted(formula[:60])} has {len(formula):,}."
+        )
+    text = _SPACE_BEFORE_ITEM.sub("", formula.strip().translate(_SUBSCRIPTS))
     if not text:
         raise FormulaError("The formula is empty; give one such as 'Fe2O3'.")
     _refuse_known_notations(text)
@@ -65,7 +72,7 @@ def parse_formula(formula: str) -> dict[str, float]:
         if match := _SYMBOL.match(text, position):
             symbol, position = match.group(), match.end()
             if symbol not in ATOMIC_NUMBER:
-                raise FormulaError(f"{symbol!r} in {quoted(text)} is not an element{_suggestion(text)}.")
+                raise FormulaError(f"{quoted(symbol)} in {quoted(text)} is not an element{_suggestion(text)}.")
             amount, position = _read_amount(text, position)
             groups[-1][symbol] = groups[-1].get(symbol, 0.0) + amount
         elif character in _CLOSING:

@@ -56,9 +56,8 @@ def r2_score(y_true: ArrayLike, y_pred: ArrayLike) -> float:
         y_pred: Predicted values, shape (n,).
 
     Raises:
-        ValueError: Shapes differ, fewer than two rows, a value that is not finite, or a constant `y_true`,
-        for
-            which the score is not defined.
+        ValueError: Shapes differ, fewer than two rows, a value that is not finite, or a constant `y_true`, for which
+            the score is not defined.
     """
     y_true, y_pred = _check_pair(y_true, y_pred)
     if y_true.size < 2 or np.ptp(y_true) == 0:
@@ -211,9 +210,8 @@ def bootstrap_interval(
     chemical system are not quite, and the true interval is then somewhat wider.
 
     Args:
-        metric: Function of (y_true, y_pred) returning a float. `mean_absolute_error` is computed on all
-        resamples
-            at once; any other is called once per resample.
+        metric: Function of (y_true, y_pred) returning a float. `mean_absolute_error` is computed on all resamples at
+            once; any other is called once per resample.
         y_true: True values, shape (n,).
         y_pred: Predicted values, shape (n,).
         strata: Classes whose numbers of rows every resample keeps, shape (n,); a metric that needs rows of each, such
@@ -226,8 +224,7 @@ def bootstrap_interval(
         (low, high), in the unit of the metric.
 
     Raises:
-        ValueError: Shapes differ, no rows, a value that is not finite, `num_resamples` or `level` out of
-        range.
+        ValueError: Shapes differ, no rows, a value that is not finite, `num_resamples` or `level` out of range.
 
     Reference:
         B. Efron, R. J. Tibshirani, An Introduction to the Bootstrap (1993), section 13.3.

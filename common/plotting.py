@@ -132,9 +132,8 @@ def learning_curve(
     The vertical axis is logarithmic where the values, all positive, span more than one and a half decades.
 
     Args:
-        history: One row per epoch; columns `metric`, `val_<metric>` if there was validation, and `epoch` if
-        the
-            first is not 1.
+        history: One row per epoch; columns `metric`, `val_<metric>` if there was validation, and `epoch` if the first
+            is not 1.
         path: PNG to write.
         metric: Column to draw.
         label: Its name in words: "MAE".

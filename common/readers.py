@@ -7,8 +7,6 @@ Nothing of a user's table is dropped here: that is for `common.cleaning`, which 
 
 from __future__ import annotations
 
-import csv
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +17,9 @@ import pandas as pd
 
 from common.composition import encode
 from common.fetch import DataFile, hash_file
+from common.formula import quoted
 from common.splits import SPLIT_NAMES, row_hashes, split_by_hash
+from common.tables import TableError, columns_in_words, read_text_csv
 
 TARGET = "formation_energy_ev_per_atom"
 BAND_GAP = "band_gap_ev"
@@ -121,19 +121,9 @@ def load_user_file(path: str | Path, targets: Sequence[str] = (TARGET,)) -> Load
     if not path.is_file():
         raise FileNotFoundError(f"Expected a CSV file with formulas and formation energies at {path}; there is none.")
     try:
-        table = pd.read_csv(path, keep_default_na=False, dtype=str, encoding="utf-8-sig", index_col=False)
-    except (
-        pd.errors.ParserError,
-        pd.errors.EmptyDataError,
-        UnicodeDecodeError,
-        csv.Error,
-        EOFError,
-        OSError,
-        zlib.error,
-    ) as error:
-        raise ValueError(
-            f"Expected a CSV table in {path}, but it cannot be read ({error}); save it as CSV, UTF-8."
-        ) from error
+        table = read_text_csv(path)
+    except TableError as error:
+        raise ValueError(f"Expected a CSV table: {error} Save it as CSV, UTF-8.") from error
     found = {str(column).strip().lower(): column for column in reversed(table.columns)}
     formula_column = _choose_column(FORMULA_COLUMNS, found, table, path)
     columns = {
@@ -153,7 +143,9 @@ def load_user_file(path: str | Path, targets: Sequence[str] = (TARGET,)) -> Load
     if "split" in found:
         frame["split"] = table[found["split"]].str.strip().str.lower()
         if unknown := sorted(set(frame["split"]) - set(SPLIT_NAMES)):
-            raise ValueError(f"Expected {', '.join(SPLIT_NAMES)} in column 'split' of {path}, received {unknown[:5]}.")
+            raise ValueError(
+                f"Expected {', '.join(SPLIT_NAMES)} in column 'split' of {path}, received {quoted(unknown[0])}."
+            )
     else:
         frame["split"] = split_by_composition(frame["formula"])
         notes.append(f"{path.name}: split 80/10/10 by the hash of the composition.")
@@ -180,9 +172,11 @@ def split_by_composition(
 def _choose_column(accepted: tuple[str, ...], found: dict[str, str], table: pd.DataFrame, path: Path) -> str:
     for name in accepted:
         if name in found:
+            if list(table.columns).count(found[name]) > 1:
+                raise ValueError(f"{path} has more than one column {found[name]!r}. Rename all but one.")
             return found[name]
     others = f" (or {', '.join(accepted[1:])})" if len(accepted) > 1 else ""
     raise ValueError(
         f"Expected a column {accepted[0]!r}{others} in {path}, "
-        f"received the columns {', '.join(map(str, table.columns))}; rename one."
+        f"received the columns {columns_in_words(table)}; rename one."
     )

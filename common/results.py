@@ -6,7 +6,6 @@ table. `common.report` turns the JSON into Markdown; nothing in a report is type
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -17,7 +16,7 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from common.files import write_csv_atomic, write_json_atomic
+from common.files import read_json, write_csv_atomic, write_json_atomic
 from common.provenance import Provenance, collect_provenance
 
 Protocol = Literal["honest", "paper"]
@@ -174,7 +173,7 @@ def read(path: str | os.PathLike[str]) -> Result:
         ValueError: Not JSON, not a result, or a result of another version of this project.
     """
     path = Path(path)
-    obj = _load(path)
+    obj = read_json(path)
     if not _is_result(obj):
         raise ValueError(f"expected a result with schema {SCHEMA!r} in {path}, received another kind of JSON")
     if obj["schema"] != SCHEMA:
@@ -204,20 +203,13 @@ def read_folder(folder: str | os.PathLike[str]) -> list[Result]:
         raise FileNotFoundError(f"expected a folder of results, received {str(folder)!r}; run a chapter first")
     visible = (path for path in folder.glob("*.json") if not path.name.startswith("."))
     paths = sorted(visible, key=lambda path: natural_key(path.stem))
-    return [read(path) for path in paths if _is_result(_load(path))]
+    return [read(path) for path in paths if _is_result(read_json(path))]
 
 
 def natural_key(text: str) -> list[tuple[int, int, str]]:
     """Return a sort key under which `table_3_10` follows `table_3_9`."""
     parts = re.findall(r"\d+|\D+", text)
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
-
-
-def _load(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"expected JSON in {path}, received something else: {error}") from error
 
 
 def _is_result(obj: Any) -> bool:

@@ -178,7 +178,7 @@ def load_ids(path: Path) -> dict[str, list]:
     """
     try:
         ids = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"Expected the JSON of a split in {path}, received something else ({error}).") from error
     if not isinstance(ids, dict) or not all(isinstance(values, list) for values in ids.values()):
         raise ValueError(f'Expected {{"split": [ids]}} in {path}, received {type(ids).__name__}; write it by save_ids.')

@@ -167,6 +167,8 @@ def fit(
     if config.restore_best:
         run.restore_best()
     check_not_collapsed(run.predict(), y_val)
+    if (np.ptp(y_val, axis=0) == 0).any():  # as of one row, which tells nothing
+        check_not_collapsed(run.predict(x_train), y_train)
     return TrainingResult(
         history=pd.DataFrame(run.state.history),
         best_validation=run.state.best_validation,
@@ -361,11 +363,10 @@ class _Run:
 
     # -- weights and checkpoint --------------------------------------------------------------------------------
 
-    def predict(self, batch_size: int = 4096) -> np.ndarray:
-        """Predictions for the validation rows, dropout off."""
-        return np.concatenate(
-            [self.predictor(self.x_val[i : i + batch_size]) for i in range(0, len(self.x_val), batch_size)]
-        )
+    def predict(self, x: np.ndarray | None = None, batch_size: int = 4096) -> np.ndarray:
+        """Predictions for the validation rows, or others, dropout off."""
+        x = self.x_val if x is None else x
+        return np.concatenate([self.predictor(x[i : i + batch_size]) for i in range(0, len(x), batch_size)])
 
     def restore_best(self) -> None:
         self.model.set_weights(self.best_weights)

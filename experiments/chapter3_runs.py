@@ -166,7 +166,9 @@ class Chapter3(Chapter):
 
     def variant(self) -> str:
         tier = self.data.loaded.tier
-        return tier if tier in ("bundled", "user") else super().variant()
+        if tier not in ("bundled", "user"):
+            return super().variant()
+        return f"{tier}-paper-protocol" if self.options.protocol == "paper" else tier
 
     def data_used(self) -> tuple[DataUsed, ...]:
         loaded = self.data.loaded

@@ -66,7 +66,7 @@ def table_3_3(chapter: Chapter3) -> None:
         rows,
         started,
         caveats,
-        compositions_screened=int(stages["compositions"].sum()),
+        compositions_screened=int(summary.loc[summary["category"] == ALL_CANDIDATES, "compositions_screened"].sum()),
         seconds_by_stage=seconds,
     )
 

@@ -28,6 +28,7 @@ __all__ = make_lazy(
         "FAST_RECIPE": ("transfer.config", "FAST_RECIPE"),
         "SMALL_RECIPE": ("transfer.config", "SMALL_RECIPE"),
         "FineTuneConfig": ("transfer.config", "FineTuneConfig"),
+        "FineTunedRegressor": ("transfer.estimator", "FineTunedRegressor"),
         "from_scratch": ("transfer.config", "from_scratch"),
         "load_network": ("transfer.network", "load_network"),
         "seen_by": ("transfer.seen", "seen_by"),

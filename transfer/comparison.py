@@ -242,7 +242,8 @@ def error_ratio(
 
     Args:
         table: As ``predictions`` makes it.
-        first, second: Columns of networks.
+        first: Column of a network.
+        second: Column of the other.
         num_resamples: Of the bootstrap.
 
     Returns:

@@ -11,7 +11,7 @@ from common.composition import encode, parse_formula
 from common.elements import ALL_SYMBOLS
 from common.readers import TARGET, LoadedDataset
 from common.rows import Rows, assign_splits
-from irnet.data import check_classes, clean_rows, is_formation_energy
+from irnet.data import check_classes, clean_rows, is_formation_energy, row_keys
 from irnet.predict import Predictor
 from transfer.config import FineTuneConfig
 from transfer.network import featurize
@@ -187,6 +187,7 @@ def cut(data: TargetData, split: np.ndarray, config: FineTuneConfig) -> Parts:
 
     Raises:
         ValueError: If a part is left without rows, or the training targets are constant.
+        LeakageError: If a row is in two parts, as the polymorphs of a table of structures are without their structure.
     """
     assigned = assign_splits(
         pd.Series(split),
@@ -201,6 +202,9 @@ def cut(data: TargetData, split: np.ndarray, config: FineTuneConfig) -> Parts:
     if is_formation_energy(data.target) and not config.num_classes and is_train.any():
         inside, counts = cleaning.drop_outliers(data.rows.frame[in_part], is_train[in_part], target=data.target)
         assigned[in_part & ~data.rows.frame.index.isin(inside.index)] = "outlier"
+    fractions = encode(data.rows.frame["formula"], ALL_SYMBOLS).fractions  # (n, 118)
+    parts = {name: assigned == name for name in splits.SPLIT_NAMES}  # protocol paper has no "val" rows here
+    splits.check_disjoint(**{name: row_keys(fractions[part], data.rows.x[part]) for name, part in parts.items()})
     names = ("train", "test" if config.protocol == "paper" else "val", "test")
     numbers = [np.flatnonzero(assigned == name) for name in names]
     for name, part in zip(("training", "validation", "test"), numbers, strict=True):

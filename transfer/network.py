@@ -55,7 +55,8 @@ def path_of(name_or_path: Path | str) -> Path:
 @lru_cache(maxsize=4)
 def _load(path: Path, _modified_ns: int) -> Predictor:  # a file written anew is read anew
     artifact = artifacts.load(path)
-    return Predictor(artifact.model, with_inputs_named(artifact.card))
+    with artifacts.reading_card(path):
+        return Predictor(artifact.model, with_inputs_named(artifact.card))
 
 
 def with_inputs_named(card: dict) -> dict:

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence, Sized
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -154,7 +154,8 @@ def _key(chunk: _Chunk) -> str:
 
 
 def _write(path: Path, computed: Featurized) -> None:
-    with atomic_path(path) as temporary:
+    # A process that has finished the same table may remove the folder meanwhile; what is kept there is not needed then.
+    with suppress(FileNotFoundError), atomic_path(path) as temporary:
         np.savez(temporary, attributes=computed.attributes, reasons=computed.reasons.astype(str))
 
 
@@ -163,7 +164,7 @@ def _read(path: Path, num_structures: int) -> Featurized | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             known = Featurized(file["attributes"], file["reasons"].astype(object))
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+    except Exception:  # a damaged zip raises whatever its reader trips over
         return None
     expected = known.attributes.shape == (num_structures, len(LABELS)) and known.reasons.shape == (num_structures,)
     return known if expected else None
