@@ -13,7 +13,7 @@ export MATERIALS_DL_MIRROR ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chapter3 chapter4 chapter5 chapter6 chapter7 leaderboard weights test lint bench report clean
+.PHONY: help setup chapter3 chapter4 chapter5 chapter6 chapter7 leaderboard weights test promises lint bench docs report clean
 
 ## help: explain every target
 help:
@@ -62,10 +62,16 @@ weights: setup
 	  --output runs/irnet_10_shipped --export irnet/weights/irnet_10.keras
 	$(BIN)/omnet train --recipe fast --output runs/omnet_small_ni --export omnet/weights/omnet_small_ni.keras
 	$(BIN)/omnet train --recipe measured --output runs/omnet_measured_ni --export omnet/weights/omnet_measured_ni.keras
+	$(BIN)/python -m experiments.intervals
 
-## test: run all tests, offline, without a GPU (some 20 minutes on 2 cores)
+## test: run all tests, offline, without a GPU, on all cores (under 20 minutes on 2)
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+## promises: break the suite on purpose; which promise survived how many faults, in README and docs (minutes)
+promises: setup
+	$(BIN)/python -m pytest tests/promises --numprocesses auto --dist loadfile --promises results/promises.json
+	$(BIN)/python -m common.report
 
 ## lint: style, types, the import contract, and the README table against the results
 lint: setup
@@ -82,6 +88,10 @@ bench: setup
 ## report: write results/*/report.md and the README's results table from the result files
 report: setup
 	$(BIN)/python -m common.report
+
+## docs: build the documentation in build/site; a warning is an error
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 ## clean: remove what the tools leave behind; results, runs and .venv stay
 clean:

@@ -47,6 +47,15 @@ def test_a_custom_study_leaves_tables_matches_and_a_picture(arguments, tmp_path)
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_screening_that_finds_nothing_says_so(arguments, tmp_path):
+    arguments[arguments.index("--below-hull") + 1] = "50"
+    result = RUNNER.invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "0 candidates" in result.output and "nothing drawn" not in result.output
+    assert pd.read_csv(tmp_path / "out" / "candidates.csv").empty
+    assert not list((tmp_path / "out").glob("hull_*.png"))
+
+
 def test_a_system_can_be_chosen_for_the_picture(arguments, tmp_path):
     result = RUNNER.invoke(app, [*arguments, "--plot", "Li-O"])
     assert result.exit_code == 0, result.output
