@@ -13,7 +13,7 @@ export MATERIALS_DL_MIRROR ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chapter3 chapter4 chapter5 chapter6 chapter7 leaderboard weights test promises lint bench docs report clean
+.PHONY: help setup chapter3 chapter4 chapter5 chapter6 chapter7 leaderboard matbench weights test promises lint bench docs report clean
 
 ## help: explain every target
 help:
@@ -54,6 +54,10 @@ chapter7: setup
 ## leaderboard: predict the JARVIS-Leaderboard's split of experimental enthalpies; submission in results/chapter5/leaderboard
 leaderboard: setup
 	$(BIN)/python -m experiments.chapter5 --profile $(PROFILE) leaderboard
+
+## matbench: ElemNet and IRNet on three tasks of Matbench, in its folds; results/matbench
+matbench: setup
+	$(BIN)/python -m experiments.matbench --profile $(PROFILE)
 
 ## weights: train the shipped weights anew: ElemNet (about an hour on 2 cores), IRNet (minutes), OMNet (twice 45 minutes)
 weights: setup

@@ -8,6 +8,7 @@ import random
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -60,6 +61,7 @@ def uncompiled():
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.filterwarnings("ignore")
 def test_scikit_learn_checks(estimator, check):
+    estimator = clone(estimator)  # the next check gets the same object
     if check.func.__name__ in NEED_SKILL:
         estimator.set_params(epochs=EPOCHS_OF_SKILL, learning_rate=0.1)
     check(estimator)
