@@ -79,7 +79,7 @@ PROFILES = {
     "smoke": Profile(
         replace(_losses(*_SMOKE), num_validation=50),
         replace(_small("harmonics", "mse", *_SMOKE), num_validation=50),
-        num_test=20,
+        num_test=6,
         coarse_steps=25,
         fine_steps=30,
         num_fine_tune=512,

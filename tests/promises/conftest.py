@@ -86,6 +86,8 @@ def table(stats) -> list[dict]:
     for outcome in ("passed", "failed", "error"):
         for report in stats.get(outcome, ()):
             properties = dict(report.user_properties)
+            if "promise" not in properties:
+                continue  # a test of another folder
             row = rows[properties["promise"]]
             injected, survived = properties.get("faults", (0, 0))
             row["tests"] += 1

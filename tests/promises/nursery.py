@@ -123,6 +123,12 @@ def fork(function: Callable, *args) -> int:
         os._exit(1)
 
 
+def note_and_wait(folder: str) -> None:
+    """A task that leaves the number of its process, and does not end; here, where importing it costs a worker least."""
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(PATIENCE_SECONDS)
+
+
 def _call(answer: str, function: str, *args) -> None:
     from tests.promises import victims, writers
 

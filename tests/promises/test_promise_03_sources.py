@@ -17,7 +17,7 @@ SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 EXCEPTIONS = {
     "common/files.py: atomic_path": "it is what the others have to use",
     "common/files.py: _sync_file": "opens the finished temporary file to sync it",
-    "common/artifacts.py: _save_undated": "is given the temporary name",
+    "common/artifacts.py: _save_repeatably": "is given the temporary name",
     "common/classical_search.py: search_all": "arrays for its processes, in a temporary folder that is gone afterwards",
     "common/experiment_tables.py: read_zipped": "reads a member of an archive",
     "common/quiet.py: native_stderr_silenced": "standard error",
@@ -105,7 +105,7 @@ def writes_a_file(call: ast.Call) -> bool:
         return owner == "os" or (len(call.args) == 1 and not call.keywords)
     if name == "memmap":
         return not any(isinstance(argument, ast.Constant) and argument.value in ("r", "c") for argument in arguments)
-    if name == "to_csv":
+    if name in ("to_csv", "to_json"):  # a text where no path is given
         return bool(call.args) or any(keyword.arg == "path_or_buf" for keyword in call.keywords)
     if not owner and name in ("save", "write"):  # functions of the house
         return False
@@ -145,6 +145,7 @@ def test_nothing_writes_a_file_but_through_atomic_path():
         "open('a', 'w')", "open('a', mode='ab')", "path.open('r+b')", "open('a', mode)", "gzip.open('a', 'wt')",
         "h5py.File('a', 'w')", "zipfile.ZipFile('a', 'w')", "os.open('a', os.O_WRONLY)", "os.open('a', flags)",
         "path.write_text('x')", "frame.to_csv('a')", "frame.to_csv(path_or_buf='a')", "frame.to_parquet('a')",
+        "frame.to_json('a')",
         "np.save('a', x)", "np.savez('a', x=x)", "x.tofile('a')", "json.dump(x, stream)", "model.save('a')",
         "figure.savefig('a')", "pq.write_table(table, 'a')", "path.replace(other)", "os.replace('a', 'b')",
         "shutil.copyfile('a', 'b')", "np.memmap('a', mode='w+')", "with open('a', 'w') as stream: pass",
@@ -161,7 +162,7 @@ def test_the_search_finds(source, faults):
     [
         "open('a')", "open('a', 'rb')", "path.open(encoding='utf-8')", "gzip.open('a', 'rt')", "h5py.File('a')",
         "zipfile.ZipFile('a')", "os.open('a', os.O_RDONLY)", "text.replace('a', 'b')", "replace(config, seed=1)",
-        "frame.to_csv(index=False)", "np.memmap('a', np.uint8, 'r')", "json.dumps(x)",
+        "frame.to_csv(index=False)", "model.to_json()", "np.memmap('a', np.uint8, 'r')", "json.dumps(x)",
         "artifacts.save(path, model, card)", "frame.rename(columns={})", "archive.infolist()",
         "with atomic_path('a') as temporary, temporary.open('wb') as stream: np.savez(stream, x=x)",
         "with suppress(OSError), files.atomic_path('a') as temporary: temporary.write_text('x')",

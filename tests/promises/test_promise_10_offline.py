@@ -178,7 +178,7 @@ def commands(folder: Path) -> dict[str, tuple]:
     scan = ROOT / "omnet" / "bundled" / "nickel_ebsd_small_patterns.h5"
     return {
         "elemnet predict": (elemnet, "predict", "NaCl", "--strict"),
-        "irnet predict": (irnet, "predict", crystals, "--output", folder / "energies.csv", "--processes", 1),
+        "irnet predict": (irnet, "predict", crystals, "--model", "irnet_10", "--output", folder / "energies.csv"),
         "transfer predict": (transfer, "predict", "NaCl", "--strict"),
         "omnet index": (omnet, "index", scan, "--scan", "Scan 1", "--no-refine", "--output", folder / "angles.csv"),
     }

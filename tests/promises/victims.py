@@ -31,6 +31,7 @@ from omnet.master_pattern import load_master_pattern
 from omnet.pattern_file import PatternFile
 from omnet.rotations import random_quaternions
 from omnet.scans import read_scan
+from tests.promises.nursery import note_and_wait
 from transfer.config import FineTuneConfig
 from transfer.fine_tune import run as run_fine_tuning
 
@@ -194,9 +195,4 @@ def download(cache: str, url: str, names: list[str], sha256: list[str]) -> None:
 
 
 def run_workers_for_ever(folder: str) -> None:
-    run_tasks(_note_and_sleep, [folder] * 2, num_processes=2)
-
-
-def _note_and_sleep(folder: str) -> None:
-    (Path(folder) / str(os.getpid())).touch()
-    time.sleep(600)
+    run_tasks(note_and_wait, [folder] * 2, num_processes=2)
