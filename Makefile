@@ -13,12 +13,12 @@ export MATERIALS_DL_MIRROR ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chapter3 chapter4 chapter5 chapter6 chapter7 leaderboard matbench weights test promises lint bench docs report clean
+.PHONY: help setup chapter3 chapter4 chapter5 chapter6 chapter7 leaderboard matbench weights test test-oldest promises lint bench docs report clean
 
 ## help: explain every target
 help:
 	@echo "materials-dl: make TARGET [PROFILE=smoke|cpu|paper] [PYTHON=python3.12]"
-	@sed -n 's/^## /  /p' $(MAKEFILE_LIST) | awk -F': ' '{printf "%-14s %s\n", $$1, $$2}'
+	@sed -n 's/^## //p' $(MAKEFILE_LIST) | awk '{at = index($$0, ": "); printf "  %-12s %s\n", substr($$0, 1, at - 1), substr($$0, at + 2)}'
 
 ## setup: make .venv and install the package with its test and lint tools
 setup: $(VENV)/.installed
@@ -72,6 +72,13 @@ weights: setup
 test: setup
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
+## test-oldest: all tests with the oldest versions supported, in .venv-oldest (Python 3.11)
+test-oldest:
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints/oldest.txt \
+	  --editable '.[test]'
+	.venv-oldest/bin/python -m pytest --numprocesses auto --dist loadfile
+
 ## promises: break the suite on purpose; which promise survived how many faults, in README and docs (minutes)
 promises: setup
 	$(BIN)/python -m pytest tests/promises --numprocesses auto --dist loadfile --promises results/promises.json
@@ -100,4 +107,4 @@ docs: setup
 ## clean: remove what the tools leave behind; results, runs and .venv stay
 clean:
 	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache build dist *.egg-info
-	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './.venv*/*' -prune -exec rm -rf {} +
