@@ -86,19 +86,24 @@ def with_activation(contents: dict[str, bytes], activation: object) -> dict[str,
 
 def callables(mark: Path) -> dict[str, dict]:
     """Parts of an architecture that name something to call, some of which Keras has called in the past."""
-    script = f"import os; os.mkdir({str(mark)!r})"
+
+    def called(module: str, name: str, *args, **more) -> dict:
+        """A layer that is a function: Keras calls layers with what ``inbound_nodes`` says (CVE-2025-1550)."""
+        return {
+            "module": module,
+            "class_name": name,
+            "config": {},
+            "inbound_nodes": [{"args": args, "kwargs": {}}],
+        } | more
+
     keep = {"trainable": True, "dtype": "float32"}
     return {
-        "a function of os": {"module": "os", "class_name": "mkdir", "config": {"path": str(mark)}},
-        "a program": {"module": "subprocess", "class_name": "run", "config": {"args": ["mkdir", str(mark)]}},
-        "a built-in": {"module": "builtins", "class_name": "exec", "config": {"source": script}},
-        "a registered name": {"module": "os", "class_name": "mkdir", "registered_name": "padnet>mkdir", "config": {}},
-        "safe mode off": {"module": "keras.config", "class_name": "enable_unsafe_deserialization", "config": {}},
-        "a download": {
-            "module": "keras.utils",
-            "class_name": "get_file",
-            "config": {"fname": str(mark), "origin": f"file://{__file__}"},
-        },
+        "a function of os": called("os", "makedirs", str(mark)),
+        "a program": called("subprocess", "run", ["mkdir", str(mark)]),
+        "a built-in": called("builtins", "exec", f"import os; os.mkdir({str(mark)!r})"),
+        "a registered name": called("os", "makedirs", str(mark), registered_name="padnet>makedirs"),
+        "safe mode off": called("keras.config", "enable_unsafe_deserialization"),
+        "a download": called("keras.utils", "get_file", str(mark), Path(__file__).as_uri()),
         "a module": {"module": "antigravity", "class_name": "Dense", "config": keep},
         "a layer of code": {
             "module": "keras.layers",

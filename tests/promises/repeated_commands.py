@@ -35,7 +35,7 @@ def commands(inputs: Path) -> list[tuple[str, ...]]:
         ("padnet", "train", f"{inputs}/wafer/data.csv", "--image-px", "128", "--epochs", "3", "--folds", "4",
          "--output", "padnet"),
         ("padnet", "classify", f"{inputs}/wafer", "--composition", f"{inputs}/wafer/data.csv",
-         "--model", "padnet/model.keras", "--output", "classes.csv", "--saliency", "saliency"),
+         "--model", "padnet/model.keras", "--output", "classes.csv"),
         ("experiments.chapter3", "table_3_1", "--profile", "smoke", "--results", "results", "--runs", "runs"),
     ]  # fmt: skip
 

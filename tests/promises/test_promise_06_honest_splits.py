@@ -21,7 +21,7 @@ from common.splits import LeakageError
 from tests.promises.small_inputs import ANIONS, ENERGY, METALS, save_network, write_wafer
 
 ROOT = Path(__file__).parents[2]
-MANY = settings(max_examples=25, derandomize=True, deadline=None)
+MANY = settings(max_examples=15, derandomize=True, deadline=None)
 SPLITS = ("train", "val", "test")
 SPELLINGS = (
     lambda a, i, b, j: f"{a}{i}{b}{j}",
