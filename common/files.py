@@ -12,12 +12,13 @@ is never read and may be deleted.
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -148,8 +149,12 @@ def write_csv_atomic(path: str | os.PathLike[str], frame: pd.DataFrame, *, index
     Returns:
         `path` as a `Path`.
     """
-    with atomic_path(path) as temporary:
-        frame.to_csv(temporary, index=index, lineterminator="\n", quoting=csv_quoting(frame))
+    with atomic_path(path) as temporary, ExitStack() as opened:
+        file: Any = temporary
+        if temporary.suffix == ".gz":  # pandas would put the time of day and the temporary name into its head
+            packed = opened.enter_context(temporary.open("wb"))
+            file = opened.enter_context(gzip.GzipFile("", "wb", fileobj=packed, mtime=0))
+        frame.to_csv(file, mode="wb", index=index, lineterminator="\n", quoting=csv_quoting(frame))
     return Path(path)
 
 

@@ -147,6 +147,13 @@ def test_csv_round_trip_is_exact(tmp_path, name):
     pd.testing.assert_frame_equal(pd.read_csv(path, float_precision="round_trip"), frame, check_exact=True)
 
 
+def test_a_compressed_table_has_the_same_bytes_at_any_time_and_place(tmp_path, monkeypatch):
+    frame = pd.DataFrame({"formula": ["NaCl"]})
+    first = write_csv_atomic(tmp_path / "a.csv.gz", frame).read_bytes()
+    monkeypatch.setattr("time.time", lambda: 1e9)
+    assert write_csv_atomic(tmp_path / "another.csv.gz", frame).read_bytes() == first
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
